@@ -1,0 +1,60 @@
+"""Every limit of a ledger, in one place, with its unit and why it is what it is.
+
+Where QLDB had a limit, its value is the default. `strandline serve --limit name=value` and `ledger.open(path, limits=...)` change them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Limits"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Limits of one ledger. Sizes in bytes, times in seconds."""
+
+    # What one transaction may ask.
+    documents_per_transaction_max: int = 40
+    """QLDB's. Bounds a block, and with it a kafka_tx, a consumer's memory and one client's hold on the committer."""
+    statements_per_transaction_max: int = 1_000
+    """One commit digest step each; a transaction with more is a load job that should be several."""
+    document_bytes_max: int = 128 * 1024
+    """QLDB's, in Ion binary."""
+    block_bytes_max: int = 8 * 1024 * 1024
+    """Checked before sealing; a block must fit one segment, and any record of it one Kafka message of the topic's size."""
+    statement_characters_max: int = 100_000
+    """QLDB's."""
+    parameters_per_statement_max: int = 10_000
+    value_depth_max: int = 64
+    """Containers inside of each other; also the decoder's bound on hostile bytes."""
+    expression_depth_max: int = 200
+    """Nesting of PartiQL; below Python's own recursion limit with room to spare."""
+    rows_per_statement_max: int = 1_000_000
+    """Rows that one statement may hold in memory before it says so."""
+
+    # How long, how many at once.
+    transaction_age_s_max: float = 30.0
+    """QLDB's. Recent writes are remembered for as long, so that every open transaction can be validated."""
+    open_transactions_max: int = 1_500
+    """QLDB's sessions per ledger; each holds its own writes and read set in memory, nothing in the store."""
+    queue_transactions_max: int = 4_096
+    """Transactions waiting for the committer; beyond it the answer is 503, never a growing backlog."""
+    batch_transactions_max: int = 256
+    """Transactions made durable by one fdatasync; more would only add latency (about 300 us of work each)."""
+    recent_outcomes_max: int = 10_000
+    """Answers kept in memory for a client that asks again; older ones are told from the journal."""
+    occ_retries_max: int = 4
+    """QLDB's drivers'."""
+
+    # The catalogue.
+    tables_max: int = 1_000
+    indexes_per_table_max: int = 5
+    """QLDB's."""
+
+    # The store and the journal.
+    segment_bytes: int = 64 * 1024 * 1024
+    view_map_bytes_max: int = 256 * 1024**3
+    """Address space reserved for the view store; the file grows only with what it holds."""
+    cached_documents_max: int = 50_000
+    """Decoded documents kept by the head, so that hot ones are not decoded again."""

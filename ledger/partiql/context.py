@@ -1,0 +1,89 @@
+"""What a statement may do to the world: the one door between the query engine and the ledger.
+
+`ledger.transaction.Transaction` is the real one; tests of the query engine use one over plain dicts.
+Every read goes through here, so that the transaction's read set is complete by construction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from ledger.block import BlockAddress
+from ledger.catalog import Catalog, Index, Table
+from ledger.values import Struct, Timestamp, Value
+
+__all__ = ["Document", "StatementContext"]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One version of a document as a query sees it.
+
+    `data` None: this version deleted the document (seen only in `history`). The fields after it are None while the
+    version is this transaction's own and not yet committed.
+    """
+
+    table_id: str
+    document_id: str
+    version: int
+    data: Struct | None
+    data_hash: bytes | None = None
+    hash: bytes | None = None
+    block_address: BlockAddress | None = None
+    tx_time: Timestamp | None = None
+    tx_id: str | None = None
+
+
+class StatementContext(Protocol):
+    """One transaction, as the executor uses it. Reads see the transaction's own writes; all ids are 22 characters."""
+
+    @property
+    def catalog(self) -> Catalog:
+        """The catalogue with this transaction's own DDL in it."""
+        ...
+
+    @property
+    def transaction_id(self) -> str: ...
+
+    @property
+    def now(self) -> Timestamp:
+        """UTCNOW(): one value a transaction."""
+        ...
+
+    def document(self, table: Table, document_id: str) -> Document | None:
+        """Look one document up by its id."""
+        ...
+
+    def look_up(self, table: Table, index: Index, value: Value) -> Iterator[Document]:
+        """Give the documents whose indexed field equals `value` (PartiQL's `=`), in order of document id."""
+        ...
+
+    def scan(self, table: Table) -> Iterator[Document]:
+        """Give every current document of the table, in order of document id."""
+        ...
+
+    def history(self, table: Table, document_id: str | None) -> Iterator[Document]:
+        """Give all committed versions, of one document or of all: by document id, then by version."""
+        ...
+
+    def insert(self, table: Table, data: Struct) -> str:
+        """Insert a document; give its new id."""
+        ...
+
+    def update(self, table: Table, document: Document, data: Struct) -> None:
+        """Replace the data of a document that this transaction read."""
+        ...
+
+    def delete(self, table: Table, document: Document) -> None:
+        """Delete a document that this transaction read."""
+        ...
+
+    def create_table(self, name: str) -> Table:
+        """Raises AlreadyExistsError if an active table has that name."""
+        ...
+
+    def create_index(self, table: Table, field: str) -> Index:
+        """Raises AlreadyExistsError if there is an index on that field. The index serves look-ups after the commit."""
+        ...
