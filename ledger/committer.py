@@ -1,0 +1,368 @@
+"""The committer: one thread that makes transactions true, a batch at a time.
+
+The story is `_commit_batch`: decide (pure), append (the commit point), apply, acknowledge. While one batch is synced the
+next gathers in the queue.
+
+    a crash before append    nothing happened: nobody was told anything
+    a crash inside append    recovery decides: the whole batch is there, or nothing of it
+    a crash after append     the batch is there; views catch up from the journal; a client that asks again by its id gets the outcome
+
+Rules:
+- A request that fails before append fails alone; nothing of it is visible.
+- After a failed append or apply nobody knows what is durable: the handle is dead, and recovery decides at the next open.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from queue import SimpleQueue
+
+from ledger import sealing
+from ledger.block import Block
+from ledger.clock import Clock
+from ledger.errors import (
+    IntegrityError,
+    JournalFailedError,
+    LedgerBusyError,
+    LedgerError,
+    NotFoundError,
+    OccConflictError,
+    ReadOnlyError,
+    TransactionExpiredError,
+)
+from ledger.ids import IdSource
+from ledger.journal import FrameLocation, Journal
+from ledger.limits import Limits
+from ledger.occ import Key, ReadSet, RecentWrites, keys_touched
+from ledger.outcomes import Outcomes, check_same
+from ledger.overlay import Overlay
+from ledger.partiql import PlanCache, Result
+from ledger.request import Commit, OneShot, Outcome, Request
+from ledger.transaction import Transaction, Work, run_statement
+from ledger.values import Timestamp
+from ledger.views import Views
+
+__all__ = ["Committer"]
+
+_log = logging.getLogger("strandline.ledger")
+
+
+@dataclass(slots=True)
+class _Winner:
+    request: Request
+    work: Work
+    results: Sequence[Result]
+    keys: set[Key]
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What was decided for one batch, in order, before anything is written."""
+
+    now: Timestamp
+    head: Overlay
+    settled: list[Request] = field(default_factory=list)
+    winners: list[_Winner] = field(default_factory=list)
+    repeats: list[tuple[OneShot, _Winner]] = field(default_factory=list)
+    has_ddl: bool = False
+
+
+class Committer:
+    """Owns the tip. `submit` and `begin` may be called from any thread."""
+
+    def __init__(
+        self, journal: Journal, views: Views, plans: PlanCache, clock: Clock, ids: IdSource, limits: Limits
+    ) -> None:
+        self._journal, self._views, self._plans = journal, views, plans
+        self._clock, self._ids, self._limits = clock, ids, limits
+        self._tip = journal.tip
+        self._queue: SimpleQueue[Request | None] = SimpleQueue()
+        self._left_over: list[Request] = []
+        self._outcomes = Outcomes(limits.recent_outcomes_max, self)
+        self._submit_lock = threading.Lock()  # guards _failure, _closing and the order of them against the queue
+        self._sessions_lock = threading.Lock()  # guards _open and _recent
+        self._open: dict[str, tuple[int, float]] = {}  # transaction id -> (as of, began at monotonic seconds)
+        self._recent = RecentWrites(self.sequence_no)
+        self._failure: JournalFailedError | None = None
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
+
+    @property
+    def tip(self) -> Block | None:
+        return self._tip
+
+    @property
+    def sequence_no(self) -> int:
+        return -1 if self._tip is None else self._tip.sequence_no
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> bool:
+        """Settle everything that was submitted, then end the thread. False: it was stopped before."""
+        with self._submit_lock:
+            if self._closing:
+                return False
+            self._closing = True
+            self._queue.put(None)
+        self._thread.join()
+        return True
+
+    def check_alive(self) -> None:
+        """Raises JournalFailedError: the handle is dead, or closed."""
+        if self._failure is not None:
+            raise self._failure
+        if self._closing:
+            raise JournalFailedError("the ledger is closed")
+
+    def submit(self, request: Request) -> None:
+        """Queue a request.
+
+        Raises:
+            LedgerBusyError: the queue is full.
+            JournalFailedError: the handle is dead or closed.
+        """
+        with self._submit_lock:
+            self.check_alive()
+            if self._queue.qsize() >= self._limits.queue_transactions_max:
+                raise LedgerBusyError(f"{self._limits.queue_transactions_max} transactions are waiting to be committed")
+            self._queue.put(request)
+
+    # Interactive transactions: which are open, and whether what they read still holds.
+
+    def begin(self, transaction_id: str) -> int:
+        """Register an interactive transaction; give the block that its reads are valid as of.
+
+        Raises:
+            LedgerBusyError: too many are open.
+        """
+        with self._sessions_lock:
+            if len(self._open) >= self._limits.open_transactions_max:
+                raise LedgerBusyError(f"{self._limits.open_transactions_max} transactions are open")
+            as_of = self._views.sequence_no
+            self._open[transaction_id] = (as_of, self._clock.monotonic_s())
+            return as_of
+
+    def end(self, transaction_id: str) -> None:
+        with self._sessions_lock:
+            self._open.pop(transaction_id, None)
+
+    def validate(self, transaction_id: str, reads: ReadSet, began_s: float) -> None:
+        """Check that nothing durable has changed what was read.
+
+        Raises:
+            OccConflictError, TransactionExpiredError
+        """
+        with self._sessions_lock:
+            if not self._recent.remembers(reads.as_of):
+                age = self._clock.monotonic_s() - began_s
+                raise TransactionExpiredError(transaction_id, age, self._limits.transaction_age_s_max)
+            conflict = self._recent.conflict(reads)
+        if conflict is not None:
+            raise OccConflictError(transaction_id, conflict[0], reads.as_of, conflict[1])
+
+    def block_of_transaction(self, transaction_id: str) -> Block | None:
+        with self._views.snapshot() as snapshot:
+            number = snapshot.sequence_of_transaction(transaction_id)
+        return None if number is None else self.block(number)
+
+    def block(self, sequence_no: int) -> Block:
+        """Raises NotFoundError: there is no such block yet."""
+        if not 0 <= sequence_no <= self.sequence_no:
+            raise NotFoundError(f"there is no block {sequence_no}: the tip is {self.sequence_no}")
+        return self._journal.read(self._views.block_location(sequence_no))
+
+    # The thread.
+
+    def _run(self) -> None:
+        while self._failure is None and (batch := self._next_batch()):
+            try:
+                self._commit_batch(batch)
+            except BaseException as error:  # noqa: BLE001  # outermost loop: whatever it was, durability is now unknown
+                self._die(batch, error)
+
+    def _next_batch(self) -> list[Request]:
+        """Wait for work; take what is there, up to the limit. Empty: it is time to end."""
+        batch, self._left_over = self._left_over, []
+        while len(batch) < self._limits.batch_transactions_max:
+            if batch and self._queue.empty():
+                break
+            request = self._queue.get()
+            if request is None:
+                self._queue.put(None)  # for the next round, after this batch
+                break
+            batch.append(request)
+        return batch
+
+    def _commit_batch(self, requests: list[Request]) -> None:
+        """Make one batch of transactions durable, in order, with a single fdatasync."""
+        with self._views.snapshot() as snapshot:
+            batch = self._decide(requests, Overlay(snapshot))
+            sequence_nos = {
+                change.table.table_id: snapshot.next_sequence_no(change.table.table_id)
+                for winner in batch.winners
+                for change in winner.work.changes
+            }
+        works = [winner.work for winner in batch.winners]
+        blocks = sealing.seal_batch(self._journal.strand_id, self._tip, works, batch.now, sequence_nos)
+        if blocks:
+            try:
+                locations = self._journal.append(blocks)  # the commit point
+            except ReadOnlyError as error:  # no room; nothing was written
+                return self._refuse(batch, error)
+            self._make_visible(batch, blocks, locations)
+        self._acknowledge(batch, blocks)
+        return None
+
+    # Decide.
+
+    def _decide(self, requests: list[Request], head: Overlay) -> _Batch:
+        batch = _Batch(self._now(), head)
+        for position, request in enumerate(requests):
+            if batch.has_ddl:  # plans and indexes of what follows need the applied catalogue
+                self._left_over = requests[position:]
+                break
+            try:
+                self._decide_one(batch, request)
+            except IntegrityError:
+                raise  # what is stored is not what we wrote: nothing may be built on it
+            except LedgerError as error:
+                request.error = error
+                batch.settled.append(request)
+            except Exception as error:  # noqa: BLE001  # one statement's bug must not take the ledger down: nothing of it is visible
+                _log.exception("a statement failed in a way that it should not")
+                request.error = LedgerError(f"internal error while executing a statement: {error!r}")
+                batch.settled.append(request)
+        return batch
+
+    def _decide_one(self, batch: _Batch, request: Request) -> None:
+        if isinstance(request, OneShot):
+            if request.transaction_id is not None and self._is_repeat(batch, request):
+                return
+            transaction, results = self._execute(batch, request)
+        else:
+            assert isinstance(request, Commit)
+            transaction, results = request.transaction, request.results
+            self._validate_in_batch(batch, request)
+        work = transaction.finish()
+        if not work.changes:
+            request.outcome = Outcome(work.transaction_id, None, results)
+            batch.settled.append(request)
+            return
+        batch.winners.append(_Winner(request, work, results, keys_touched(work.changes)))
+        for change in work.changes:
+            batch.head.put(change.table, change.document_id, change.before, change.after)
+        batch.has_ddl = transaction.has_own_ddl
+
+    def _execute(self, batch: _Batch, request: OneShot) -> tuple[Transaction, list[Result]]:
+        transaction = Transaction(
+            request.transaction_id or self._ids.new(),
+            batch.head,
+            self.sequence_no,
+            batch.now,
+            self._ids.new,
+            self._limits,
+        )
+        results = [
+            run_statement(self._plans, transaction, text, parameters, batch.now)
+            for text, parameters in request.statements
+        ]
+        return transaction, results
+
+    def _is_repeat(self, batch: _Batch, request: OneShot) -> bool:
+        """Answer a transaction whose id was used before with its first outcome."""
+        for winner in batch.winners:
+            if winner.work.transaction_id == request.transaction_id:
+                check_same(request, winner.work.statements)
+                batch.repeats.append((request, winner))
+                return True
+        outcome = self._outcomes.find(request)
+        if outcome is None:
+            return False
+        request.outcome = outcome
+        batch.settled.append(request)
+        return True
+
+    def _validate_in_batch(self, batch: _Batch, request: Commit) -> None:
+        transaction = request.transaction
+        age = self._clock.monotonic_s() - request.began_s
+        if age > self._limits.transaction_age_s_max:
+            raise TransactionExpiredError(transaction.transaction_id, age, self._limits.transaction_age_s_max)
+        self.validate(transaction.transaction_id, transaction.reads, request.began_s)
+        for offset, winner in enumerate(batch.winners):
+            stale = transaction.reads.keys & winner.keys
+            if stale:
+                number = self.sequence_no + 1 + offset
+                raise OccConflictError(transaction.transaction_id, next(iter(stale)), transaction.reads.as_of, number)
+
+    def _now(self) -> Timestamp:
+        now = self._clock.milliseconds()
+        if self._tip is not None:
+            tip_ms = self._tip.block_timestamp.to_milliseconds()
+            if tip_ms > now + 1000:
+                _log.warning("the clock is %.1f s behind the last block's time", (tip_ms - now) / 1000)
+            now = max(now, tip_ms)
+        return Timestamp.of_milliseconds(now)
+
+    # After the commit point.
+
+    def _make_visible(self, batch: _Batch, blocks: list[Block], locations: Iterable[FrameLocation]) -> None:
+        now_s = self._clock.monotonic_s()
+        with self._sessions_lock:  # no transaction begins between the views' swap and the note of what it changed
+            self._views.apply(list(zip(blocks, locations, strict=True)))
+            self._tip = blocks[-1]
+            oldest_s = now_s - self._limits.transaction_age_s_max
+            self._open = {i: (a, s) for i, (a, s) in self._open.items() if s >= oldest_s} if self._open else {}
+            if self._open:
+                for winner, block in zip(batch.winners, blocks, strict=True):
+                    self._recent.record(block.sequence_no, now_s, winner.keys)
+            oldest = min((as_of for as_of, _ in self._open.values()), default=self.sequence_no)
+            self._recent.forget_up_to(oldest, oldest_s)
+
+    def _acknowledge(self, batch: _Batch, blocks: list[Block]) -> None:
+        for winner, block in zip(batch.winners, blocks, strict=True):
+            winner.request.outcome = Outcome(block.transaction_id, block.address, winner.results)
+            if isinstance(winner.request, OneShot) and winner.request.transaction_id is not None:
+                self._outcomes.remember(winner.request.outcome, block.statements)
+            batch.settled.append(winner.request)
+        for request, winner in batch.repeats:
+            first = winner.request.result()
+            request.outcome = Outcome(first.transaction_id, first.block_address, first.results, replayed=True)
+            batch.settled.append(request)
+        _notify(batch.settled)
+
+    def _refuse(self, batch: _Batch, error: LedgerError) -> None:
+        for request in [winner.request for winner in batch.winners] + [request for request, _ in batch.repeats]:
+            request.error = error
+            batch.settled.append(request)
+        _notify(batch.settled)
+
+    def _die(self, batch: list[Request], error: BaseException) -> None:
+        """Fail everything that waits, and everything that will come."""
+        _log.critical("the ledger stops: %r", error)
+        failure = (
+            error if isinstance(error, JournalFailedError) else JournalFailedError(f"the ledger stopped: {error!r}")
+        )
+        if failure is not error:
+            failure.__cause__ = error
+        with self._submit_lock:
+            self._failure = failure
+        queued = []
+        while not self._queue.empty():
+            queued.append(self._queue.get())
+        waiting = {id(request): request for request in batch + self._left_over + queued if request is not None}
+        for request in waiting.values():
+            request.outcome, request.error = None, failure
+        _notify(list(waiting.values()))
+
+
+def _notify(requests: Sequence[Request]) -> None:
+    """Tell each waiting side once, with all of its requests."""
+    by_notify: dict[object, list[Request]] = {}
+    for request in requests:
+        by_notify.setdefault(request.notify, []).append(request)
+    for settled in by_notify.values():
+        settled[0].notify(settled)

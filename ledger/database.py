@@ -1,0 +1,240 @@
+"""The embedded database: open a ledger's directory, execute, prove, close.
+
+`open` recovers and wires; after it, all I/O is behind the journal and the views.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from ledger import iontext, proofs
+from ledger.block import Block, BlockAddress
+from ledger.clock import Clock, SystemClock
+from ledger.committer import Committer
+from ledger.errors import InvalidValueError, OccConflictError, TransactionError
+from ledger.ids import IdSource
+from ledger.interactive import InteractiveTransaction
+from ledger.journal import Files, Journal, RealFiles
+from ledger.limits import Limits
+from ledger.partiql import PlanCache, Result
+from ledger.proofs import Digest
+from ledger.request import OneShot, Outcome, StatementText, Waiter
+from ledger.transaction import Transaction, run_statement
+from ledger.values import Timestamp, Value
+from ledger.views import Views
+
+__all__ = ["Database", "check_ledger_name", "open_ledger"]
+
+T = TypeVar("T")
+Progress = Callable[[str, int, int], None]
+"""Told (what, done, total) during long work."""
+
+
+def check_ledger_name(name: str) -> str:
+    """Return the name if a ledger may have it: 1-32 letters, digits and hyphens, none first or last, not all digits (QLDB's rule).
+
+    Raises:
+        InvalidValueError
+    """
+    if not re.fullmatch(r"(?!\d+$)[A-Za-z0-9](?:[A-Za-z0-9-]{0,30}[A-Za-z0-9])?", name) or "--" in name:
+        raise InvalidValueError(
+            f"a ledger's name has 1 to 32 letters, digits and single hyphens, starts and ends with no hyphen,"
+            f" and is not all digits: {name!r} is not one"
+        )
+    return name
+
+
+def open_ledger(
+    path: str | os.PathLike[str],
+    *,
+    limits: Limits = Limits(),  # noqa: B008  # frozen
+    clock: Clock | None = None,
+    files: Files | None = None,
+    random_bytes: Callable[[int], bytes] = os.urandom,
+    progress: Progress | None = None,
+) -> Database:
+    """Open the ledger in directory `path`, whose last part is its name; make it if it is not there.
+
+    Raises:
+        LedgerLockedError: another process has it open.
+        FormatVersionError: it was written by a newer Strandline.
+        IntegrityError: it is damaged; nothing was changed.
+        InvalidValueError: the name is not one.
+    """
+    directory = Path(path)
+    check_ledger_name(directory.name)
+    clock = clock or SystemClock()
+    ids = IdSource(lambda: clock.milliseconds() / 1000, random_bytes)
+    journal = Journal.open(
+        directory, files=files or RealFiles(), limits=limits, new_strand_id=ids.new, progress=progress
+    )
+    try:
+        views = Views.open(directory / "views", journal, limits=limits, progress=progress)
+    except BaseException:
+        journal.close()
+        raise
+    return Database(directory.name, journal, views, clock, ids, limits)
+
+
+class Database:
+    """An open ledger. Safe from several threads; one process at a time."""
+
+    def __init__(self, name: str, journal: Journal, views: Views, clock: Clock, ids: IdSource, limits: Limits) -> None:
+        self.name, self.limits = name, limits
+        self._journal, self._views, self._clock, self._ids = journal, views, clock, ids
+        self._plans = PlanCache()
+        self._committer = Committer(journal, views, self._plans, clock, ids, limits)
+        self._committer.start()
+
+    @property
+    def strand_id(self) -> str:
+        return self._journal.strand_id
+
+    @property
+    def tip(self) -> BlockAddress | None:
+        """The last block's address; None while there is none."""
+        tip = self._committer.tip
+        return None if tip is None else tip.address
+
+    def check_alive(self) -> None:
+        """Raises JournalFailedError: the ledger is closed, or stopped after a failure."""
+        self._committer.check_alive()
+
+    # Transactions.
+
+    def execute(self, text: str, *parameters: object) -> Result:
+        """Execute one statement as a transaction of its own.
+
+        Raises:
+            StatementError, LimitExceededError, LedgerBusyError, ReadOnlyError: nothing happened.
+            JournalFailedError: the ledger is dead; whether the statement is durable, the next open tells.
+        """
+        result = self.execute_transaction([(text, [iontext.of_python(p) for p in parameters])]).results[0]
+        assert result is not None
+        return result
+
+    def execute_transaction(self, statements: Sequence[StatementText], transaction_id: str | None = None) -> Outcome:
+        """Execute statements as one ACID transaction. With an id that was used before: the first outcome.
+
+        Raises:
+            As `execute`; TransactionMismatchError: the id was used for other statements.
+        """
+        if self.is_read_only(statements):
+            return self.read(statements, transaction_id)
+        waiter = Waiter()
+        request = OneShot(waiter.notify, statements=statements, transaction_id=transaction_id)
+        self.submit(request)
+        return waiter.wait(request)
+
+    def submit(self, request: OneShot) -> None:
+        """Queue a one-shot transaction; its `notify` tells when it is settled.
+
+        Raises:
+            LedgerBusyError, JournalFailedError: it was not queued.
+        """
+        self._committer.submit(request)
+
+    def read(self, statements: Sequence[StatementText], transaction_id: str | None = None) -> Outcome:
+        """Execute queries over one durable state, in the caller's thread: the committer never waits for a long scan."""
+        self._committer.check_alive()
+        with self._views.snapshot() as snapshot:
+            now = Timestamp.of_milliseconds(self._clock.milliseconds())
+            transaction = Transaction(
+                transaction_id or self._ids.new(), snapshot, snapshot.sequence_no, now, self._ids.new, self.limits
+            )
+            results = [run_statement(self._plans, transaction, text, values, now) for text, values in statements]
+        return Outcome(transaction.transaction_id, None, results)
+
+    def is_read_only(self, statements: Sequence[StatementText]) -> bool:
+        """Tell whether the statements are all queries.
+
+        Raises:
+            ParseError: one is not a statement.
+        """
+        return all(self._plans.parse(text).kind == "query" for text, _ in statements)
+
+    def needs_scan(self, statements: Sequence[StatementText]) -> bool:
+        """Tell whether the statements are all queries, and one may read a whole table.
+
+        Raises:
+            StatementError: one cannot be planned.
+        """
+        if not self.is_read_only(statements):
+            return False
+        with self._views.snapshot() as snapshot:
+            return any(self._plans.plan(text, snapshot.catalog).scans for text, _ in statements)
+
+    def start_transaction(self) -> InteractiveTransaction:
+        """Begin an interactive transaction.
+
+        Raises:
+            LedgerBusyError: too many are open.
+        """
+        self._committer.check_alive()
+        return InteractiveTransaction(self._committer, self._views, self._plans, self._clock, self._ids, self.limits)
+
+    def execute_lambda(self, work: Callable[[InteractiveTransaction], T], *, retry_limit: int | None = None) -> T:
+        """Run `work` with an interactive transaction, commit, and give what `work` returned.
+
+        On a retriable error the whole of it is run again, up to `retry_limit` times, so it must be safe to repeat.
+
+        Raises:
+            The error of the last try; whatever `work` raises (the transaction is then aborted).
+        """
+        retries = self.limits.occ_retries_max if retry_limit is None else retry_limit
+        for attempt in range(retries + 1):
+            try:
+                with self.start_transaction() as transaction:
+                    return work(transaction)
+            except TransactionError as error:
+                if not error.retriable or attempt == retries:
+                    raise
+                if isinstance(error, OccConflictError):
+                    time.sleep(_backoff_s(attempt))
+        raise AssertionError("unreachable")
+
+    # Proofs.
+
+    def digest(self) -> Digest:
+        """Give the hash of everything up to the tip."""
+        return proofs.digest(self._views)
+
+    def block(self, sequence_no: int) -> Block:
+        """Raises NotFoundError: there is no such block."""
+        return self._committer.block(sequence_no)
+
+    def receipt(self, document_id: str, version: int, tip: int | None = None) -> dict[str, Value]:
+        """Give all that an offline check of one revision needs, as an Ion struct.
+
+        Args:
+            tip: the sequence number of the digest's last block; default the present tip.
+
+        Raises:
+            NotFoundError: there is no such revision, or no such tip.
+        """
+        return proofs.receipt(self.name, self._views, self._journal, document_id, version, tip)
+
+    def close(self) -> None:
+        """Settle what was submitted, then close. Closing twice does nothing."""
+        if not self._committer.stop():
+            return
+        self._views.close()
+        self._journal.close()
+
+    def __enter__(self) -> Database:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _backoff_s(attempt: int) -> float:
+    """QLDB's drivers: half of min(10 ms * 2^attempt, 5 s), and up to as much again at random."""
+    full = min(0.010 * 2**attempt, 5.0)
+    return full / 2 + random.random() * full / 2

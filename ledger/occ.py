@@ -1,0 +1,98 @@
+"""Optimistic concurrency control: did anything that a transaction read change after it read it?
+
+A read is remembered as a key, a write touches keys, and the answer is a comparison of block numbers:
+
+    ("document", table id, document id)    one document, absent ones included
+    ("index", index id, key bytes)         which documents an index entry leads to, absent keys included
+    ("table", table id)                    every document of the table (a scan, a whole history)
+    ("catalog", table name)                what the name stands for, and which indexes it has
+
+Rules:
+- Reads of a transaction are valid as of one block, `ReadSet.as_of`; validating moves it forward.
+- A write touches its document, its table, and the index entries that appear or disappear: entries that stay are not touched,
+  since who found a document through one has read the document as well.
+- `RecentWrites` remembers what blocks after the start of the oldest open transaction touched, and forgets the rest. A transaction
+  that is older than what is remembered cannot be validated: it has expired.
+- Pure: block numbers and times are passed in.
+
+Source: H. T. Kung, J. T. Robinson, "On optimistic methods for concurrency control" (1981), backward validation.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+
+from ledger.block import SYSTEM_TABLE_ID
+from ledger.overlay import Change, indexed_keys
+
+__all__ = ["Key", "ReadSet", "RecentWrites", "keys_touched"]
+
+Key = tuple[str, str] | tuple[str, str, str | bytes]
+
+
+class ReadSet:
+    """What a transaction has read, all of it valid as of block `as_of` (-1: the empty ledger)."""
+
+    __slots__ = ("as_of", "keys")
+
+    def __init__(self, as_of: int) -> None:
+        self.as_of = as_of
+        self.keys: set[Key] = set()
+
+
+def keys_touched(changes: Iterable[Change]) -> set[Key]:
+    """Give all keys that committing `changes` makes stale for those who read them before."""
+    keys: set[Key] = set()
+    for change in changes:
+        table_id = change.table.table_id
+        keys.add(("table", table_id))
+        keys.add(("document", table_id, change.document_id))
+        keys.update(("index", *entry) for entry in indexed_keys(change.table, change.before, change.after))
+        if table_id == SYSTEM_TABLE_ID:
+            keys.update(_names_touched(change))
+    return keys
+
+
+def _names_touched(change: Change) -> Iterable[Key]:
+    for document in (change.before, change.after):
+        if document is not None and isinstance(document.data, dict):
+            yield ("catalog", str(document.data["name"]))
+
+
+class RecentWrites:
+    """Which block last touched a key, for blocks after `floor`."""
+
+    def __init__(self, floor: int) -> None:
+        self._floor = floor
+        self._last: dict[Key, int] = {}
+        self._blocks: deque[tuple[int, float, frozenset[Key] | set[Key]]] = deque()
+
+    def record(self, sequence_no: int, at_s: float, keys: set[Key]) -> None:
+        """Remember what block `sequence_no`, committed at `at_s` (monotonic seconds), touched."""
+        self._blocks.append((sequence_no, at_s, keys))
+        for key in keys:
+            self._last[key] = sequence_no
+
+    def forget_up_to(self, sequence_no: int, at_s: float) -> None:
+        """Forget blocks up to `sequence_no`, and those that were committed before `at_s`."""
+        while self._blocks and (self._blocks[0][0] <= sequence_no or self._blocks[0][1] < at_s):
+            number, _, keys = self._blocks.popleft()
+            self._floor = number
+            for key in keys:
+                if self._last[key] == number:
+                    del self._last[key]
+        if not self._blocks and sequence_no > self._floor:
+            self._floor = sequence_no
+
+    def remembers(self, as_of: int) -> bool:
+        """Tell whether reads as of that block can still be validated."""
+        return as_of >= self._floor
+
+    def conflict(self, reads: ReadSet) -> tuple[Key, int] | None:
+        """Give one key that was touched after it was read, with the block that touched it; None if all reads still hold."""
+        for key in reads.keys:
+            touched = self._last.get(key)
+            if touched is not None and touched > reads.as_of:
+                return key, touched
+        return None

@@ -1,0 +1,82 @@
+"""What the committer is asked, and what it answers."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from ledger.block import BlockAddress
+from ledger.errors import LedgerError
+from ledger.partiql import Result
+from ledger.transaction import Transaction
+from ledger.values import Value
+
+__all__ = ["Commit", "OneShot", "Outcome", "Request", "StatementText", "Waiter"]
+
+StatementText = tuple[str, Sequence[Value]]
+"""A statement's text and its parameters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A transaction that committed.
+
+    `block_address` is None if it wrote nothing. `replayed`: its id had been used before, and this is the first outcome; a
+    result is then None where the rows of a query are no longer known.
+    """
+
+    transaction_id: str
+    block_address: BlockAddress | None
+    results: Sequence[Result | None]
+    replayed: bool = False
+
+
+@dataclass(eq=False, slots=True)
+class Request:
+    """Something for the committer to settle. Afterwards exactly one of `outcome` and `error` is set.
+
+    `notify` is called from the committer's thread with all requests of a batch that have the same `notify`; it must not block.
+    """
+
+    notify: Callable[[list[Request]], None]
+    outcome: Outcome | None = field(default=None, init=False)
+    error: LedgerError | None = field(default=None, init=False)
+
+    def result(self) -> Outcome:
+        """Give the outcome, or raise the error."""
+        if self.error is not None:
+            raise self.error
+        assert self.outcome is not None, "asked before it was settled"
+        return self.outcome
+
+
+@dataclass(eq=False, slots=True)
+class OneShot(Request):
+    """A whole transaction, executed by the committer in batch order. `transaction_id`: the client's own, 22 characters."""
+
+    statements: Sequence[StatementText] = ()
+    transaction_id: str | None = None
+
+
+@dataclass(eq=False, slots=True)
+class Commit(Request):
+    """The end of an interactive transaction."""
+
+    transaction: Transaction = field(kw_only=True)
+    began_s: float = field(kw_only=True)
+    results: Sequence[Result] = field(kw_only=True, default=())
+
+
+class Waiter:
+    """Waits for one request; its `notify` is the request's."""
+
+    def __init__(self) -> None:
+        self._settled = threading.Event()
+
+    def notify(self, _requests: list[Request]) -> None:
+        self._settled.set()
+
+    def wait(self, request: Request) -> Outcome:
+        self._settled.wait()
+        return request.result()

@@ -1,0 +1,247 @@
+"""One transaction while it executes: what it read, what it wrote, and what it was asked.
+
+The executor's `StatementContext`. A one-shot and an interactive transaction differ only in the reader below them.
+Every read is noted in the read set before it is answered, so that the set is complete by construction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from ledger import hashing, ion
+from ledger.block import SYSTEM_TABLE_ID, SYSTEM_TABLE_NAME, StatementInfo
+from ledger.catalog import Catalog, Index, Table, table_document
+from ledger.errors import AlreadyExistsError, EvaluationError, LimitExceededError
+from ledger.index_key import index_key
+from ledger.limits import Limits
+from ledger.occ import ReadSet
+from ledger.overlay import Change, Overlay, Reader
+from ledger.partiql import Plan, PlanCache, Result, execute, make_plan, parse
+from ledger.partiql.context import Document
+from ledger.sizes import size_bound
+from ledger.values import MultiStruct, Struct, Timestamp, Value
+
+__all__ = ["Transaction", "Work", "run_statement"]
+
+_SYSTEM_TABLE = Table(SYSTEM_TABLE_ID, SYSTEM_TABLE_NAME)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A finished transaction, ready to be sealed. `data_hashes[i]` is the Ion hash of `changes[i]`'s new data (None: deleted)."""
+
+    transaction_id: str
+    statements: tuple[StatementInfo, ...]
+    changes: tuple[Change, ...]
+    data_hashes: tuple[bytes | None, ...]
+
+
+def run_statement(
+    plans: PlanCache, transaction: Transaction, text: str, parameters: Sequence[Value], started: Timestamp
+) -> Result:
+    """Plan and execute one statement in an open transaction.
+
+    Raises:
+        StatementError, LimitExceededError, AlreadyExistsError: nothing of this *transaction* may commit afterwards.
+    """
+    if transaction.has_own_ddl:  # its catalogue is its own, and has no version that a cache could go by
+        plan = make_plan(parse(text), transaction.catalog)
+    else:
+        plan = plans.plan(text, transaction.catalog)
+    return transaction.execute(text, plan, parameters, started)
+
+
+class Transaction:
+    """An open transaction over `reader`; of one thread at a time.
+
+    Args:
+        transaction_id: 22 characters.
+        reader: the state below its own writes; `rebase` exchanges it.
+        as_of: the block that `reader` shows.
+        now: UTCNOW() of the whole transaction.
+        new_id: gives ids of documents, tables and indexes.
+    """
+
+    def __init__(
+        self,
+        transaction_id: str,
+        reader: Reader,
+        as_of: int,
+        now: Timestamp,
+        new_id: Callable[[], str],
+        limits: Limits,
+    ) -> None:
+        self.transaction_id = transaction_id
+        self.now = now
+        self.reads = ReadSet(as_of)
+        self._new_id, self._limits = new_id, limits
+        self._changes: dict[tuple[str, str], Change] = {}
+        self._statements: list[StatementInfo] = []
+        self._bytes = 0
+        self._view = Overlay(reader)
+
+    @property
+    def has_own_ddl(self) -> bool:
+        """Tell whether its catalogue differs from the one of its version, so that no plan for it may be kept."""
+        return any(table_id == SYSTEM_TABLE_ID for table_id, _ in self._changes)
+
+    @property
+    def statements(self) -> Sequence[StatementInfo]:
+        return self._statements
+
+    # What the committer and the session ask of it.
+
+    def rebase(self, reader: Reader, as_of: int) -> None:
+        """Lay the own writes over a newer state. The caller has validated all reads up to `as_of`."""
+        view = Overlay(reader)
+        for change in self._changes.values():
+            view.put(change.table, change.document_id, change.before, change.after)
+            if change.table.table_id == SYSTEM_TABLE_ID:
+                view.catalog = view.catalog.with_table(view.catalog.version, self._own_table(change))
+        self._view = view
+        self.reads.as_of = as_of
+
+    def execute(self, text: str, plan: Plan, parameters: Sequence[Value], started: Timestamp) -> Result:
+        """Execute one planned statement and note it.
+
+        Raises:
+            StatementError, LimitExceededError, AlreadyExistsError: nothing of this *transaction* may commit afterwards.
+        """
+        if len(self._statements) == self._limits.statements_per_transaction_max:
+            raise LimitExceededError(
+                "statements_per_transaction_max",
+                self._limits.statements_per_transaction_max,
+                len(self._statements) + 1,
+            )
+        for name in plan.tables:
+            self.reads.keys.add(("table", SYSTEM_TABLE_ID) if name == SYSTEM_TABLE_NAME else ("catalog", name))
+        info = StatementInfo(text, started, hashing.statement_digest(text, parameters))
+        self._statements.append(info)
+        self._bytes += 4 * len(text)
+        return execute(plan, parameters, self, self._limits)
+
+    def finish(self) -> Work:
+        """Hash what was written; after this the work can be sealed without failing.
+
+        Raises:
+            InvalidValueError: a document holds what Ion cannot say.
+            LimitExceededError: the block would be too large.
+        """
+        if self._bytes > self._limits.block_bytes_max:
+            raise LimitExceededError("block_bytes_max", self._limits.block_bytes_max, self._bytes)
+        changes = tuple(self._changes.values())
+        return Work(
+            self.transaction_id,
+            tuple(self._statements),
+            changes,
+            tuple(None if c.after is None or c.after.data is None else hashing.ion_hash(c.after.data) for c in changes),
+        )
+
+    # StatementContext: reads.
+
+    @property
+    def catalog(self) -> Catalog:
+        return self._view.catalog
+
+    def document(self, table: Table, document_id: str) -> Document | None:
+        self.reads.keys.add(("document", table.table_id, document_id))
+        return self._view.document(table.table_id, document_id)
+
+    def look_up(self, table: Table, index: Index, value: Value) -> Iterator[Document]:
+        key = index_key(value)
+        if key is None:
+            return
+        self.reads.keys.add(("index", index.index_id, key))
+        for document_id in self._view.index_look_up(index.index_id, key):
+            document = self.document(table, document_id)
+            if document is not None:
+                yield document
+
+    def scan(self, table: Table) -> Iterator[Document]:
+        self.reads.keys.add(("table", table.table_id))
+        return self._view.scan(table.table_id)
+
+    def history(self, table: Table, document_id: str | None) -> Iterator[Document]:
+        self.reads.keys.add(
+            ("table", table.table_id) if document_id is None else ("document", table.table_id, document_id)
+        )
+        return self._view.history(table.table_id, document_id)
+
+    # StatementContext: writes.
+
+    def insert(self, table: Table, data: Struct) -> str:
+        document_id = self._new_id()
+        self._put(table, document_id, None, data)
+        return document_id
+
+    def update(self, table: Table, document: Document, data: Struct) -> None:
+        self._put(table, document.document_id, document, data)
+
+    def delete(self, table: Table, document: Document) -> None:
+        self._put(table, document.document_id, document, None)
+
+    def create_table(self, name: str) -> Table:
+        catalog = self._view.catalog
+        if name in catalog.by_name:
+            raise AlreadyExistsError(f"Table with name: USER.{name} already exists")
+        if len(catalog.by_id) >= self._limits.tables_max:
+            raise LimitExceededError("tables_max", self._limits.tables_max, len(catalog.by_id) + 1)
+        return self._put_table(None, Table(self._new_id(), name))
+
+    def create_index(self, table: Table, field: str) -> Index:
+        table = self._view.catalog.by_id[table.table_id]
+        if any(index.field == field for index in table.indexes):
+            raise AlreadyExistsError(f"Table {table.name} already has an index on {field}")
+        if len(table.indexes) >= self._limits.indexes_per_table_max:
+            raise LimitExceededError(
+                "indexes_per_table_max", self._limits.indexes_per_table_max, len(table.indexes) + 1
+            )
+        index = Index(self._new_id(), f"[{field}]", "BUILDING")
+        self._put_table(table, Table(table.table_id, table.name, table.status, (*table.indexes, index)))
+        return index
+
+    def _put_table(self, before: Table | None, after: Table) -> Table:
+        key = (SYSTEM_TABLE_ID, after.table_id)
+        own = self._changes.get(key)
+        found = own.after if own else self._view.document(*key) if before else None
+        self._put(_SYSTEM_TABLE, after.table_id, found, table_document(after))
+        self._view.catalog = self._view.catalog.with_table(self._view.catalog.version, after)
+        return after
+
+    def _own_table(self, change: Change) -> Table:
+        return self._view.catalog.by_id[change.document_id]
+
+    def _put(self, table: Table, document_id: str, shown: Document | None, data: Struct | None) -> None:
+        """Note one change; `shown` is the document as this transaction saw it."""
+        key = (table.table_id, document_id)
+        change = self._changes.get(key)
+        if change is None:
+            self._room_for_one_more()
+            change = self._changes[key] = Change(table, document_id, shown, None, [])
+        if data is not None:
+            self._check_document(data)
+            change.after = Document(table.table_id, document_id, change.version, data)
+        else:
+            change.after = None
+        statement = len(self._statements) - 1
+        if statement not in change.statements:
+            change.statements.append(statement)
+        self._view.put(table, document_id, shown, change.after)
+        if change.before is None and change.after is None:
+            del self._changes[key]  # inserted and deleted by one transaction: no revision, as in QLDB
+
+    def _room_for_one_more(self) -> None:
+        maximum = self._limits.documents_per_transaction_max
+        if len(self._changes) >= maximum:
+            raise LimitExceededError("documents_per_transaction_max", maximum, len(self._changes) + 1)
+
+    def _check_document(self, data: Struct) -> None:
+        if not isinstance(data, dict | MultiStruct):
+            raise EvaluationError(f"a document is a struct, not {type(data).__name__}")
+        size = size_bound(data, self._limits.value_depth_max)
+        if size > self._limits.document_bytes_max:
+            size = len(ion.encode(data))  # the bound was not good enough to say
+        if size > self._limits.document_bytes_max:
+            raise LimitExceededError("document_bytes_max", self._limits.document_bytes_max, size)
+        self._bytes += size
