@@ -45,10 +45,11 @@ def run_statement(
     Raises:
         StatementError, LimitExceededError, AlreadyExistsError: nothing of this *transaction* may commit afterwards.
     """
-    if transaction.has_own_ddl:  # its catalogue is its own, and has no version that a cache could go by
-        plan = make_plan(parse(text), transaction.catalog)
-    else:
-        plan = plans.plan(text, transaction.catalog)
+    plan = (
+        make_plan(parse(text), transaction.catalog)  # its catalogue is its own, with no version that a cache could go by
+        if transaction.has_own_ddl
+        else plans.plan(text, transaction.catalog)
+    )
     return transaction.execute(text, plan, parameters, started)
 
 

@@ -1,0 +1,78 @@
+"""The simplest ledger that can be right: dicts, no index, no concurrency. The model of the serial-replay tests."""
+
+from __future__ import annotations
+
+import copy
+from collections import deque
+from collections.abc import Iterator, Sequence
+
+from ledger.catalog import Catalog, Index, Table
+from ledger.index_key import index_key
+from ledger.limits import Limits
+from ledger.overlay import field_value
+from ledger.partiql import execute, make_plan, parse
+from ledger.partiql.context import Document
+from ledger.values import Struct, Timestamp, Value
+
+
+class NaiveLedger:
+    """A StatementContext over dicts. Ids come from what the real ledger answered: `expected_ids`."""
+
+    transaction_id = "0" * 22
+    now = Timestamp(2026)
+
+    def __init__(self) -> None:
+        self.tables: dict[str, Table] = {}
+        self.documents: dict[str, dict[str, tuple[int, Struct]]] = {}
+        self.expected_ids: deque[str] = deque()
+
+    def run(self, text: str, parameters: Sequence[Value], document_ids: Sequence[str]) -> list[Value]:
+        """Execute one statement without any index; new ids are taken from `document_ids` in turn."""
+        self.expected_ids = deque(document_ids)
+        return list(execute(make_plan(parse(text), self.catalog), parameters, self, Limits()).rows)
+
+    def copy(self) -> NaiveLedger:
+        return copy.deepcopy(self)
+
+    @property
+    def catalog(self) -> Catalog:
+        without_indexes = [Table(t.table_id, t.name) for t in self.tables.values()]
+        return Catalog.of_tables(0, without_indexes)
+
+    def document(self, table: Table, document_id: str) -> Document | None:
+        found = self.documents[table.table_id].get(document_id)
+        return None if found is None else Document(table.table_id, document_id, found[0], found[1])
+
+    def scan(self, table: Table) -> Iterator[Document]:
+        for document_id, (version, data) in sorted(self.documents[table.table_id].items()):
+            yield Document(table.table_id, document_id, version, data)
+
+    def look_up(self, table: Table, index: Index, value: Value) -> Iterator[Document]:
+        key = index_key(value)
+        for document in self.scan(table):
+            assert document.data is not None
+            if key is not None and index_key(field_value(document.data, index.field)) == key:
+                yield document
+
+    def history(self, table: Table, document_id: str | None) -> Iterator[Document]:
+        raise NotImplementedError("the serial-replay workload asks for no history")
+
+    def insert(self, table: Table, data: Struct) -> str:
+        document_id = self.expected_ids.popleft()
+        self.documents[table.table_id][document_id] = (0, data)
+        return document_id
+
+    def update(self, table: Table, document: Document, data: Struct) -> None:
+        self.documents[table.table_id][document.document_id] = (document.version + 1, data)
+
+    def delete(self, table: Table, document: Document) -> None:
+        del self.documents[table.table_id][document.document_id]
+
+    def create_table(self, name: str) -> Table:
+        table = Table(self.expected_ids.popleft(), name)
+        self.tables[table.table_id] = table
+        self.documents[table.table_id] = {}
+        return table
+
+    def create_index(self, table: Table, field: str) -> Index:
+        return Index("0" * 22, f"[{field}]")
