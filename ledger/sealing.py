@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from ledger import hashing, merkle
+from ledger import hashing
 from ledger.block import Block, Revision, TableRevisions, metadata_struct
 from ledger.overlay import Change
+from ledger.seal_hashes import block_hash_of, compute_entries
 from ledger.transaction import Work
 from ledger.values import Timestamp
 
@@ -51,14 +52,9 @@ def _seal(strand_id: str, tip: Block | None, work: Work, now: Timestamp, next_se
         statements=work.statements,
         tables=_tables(work, now, next_sequence_nos),
     )
-    entries = hashing.compute_entries(unsealed)
-    entries_hash = merkle.root(entries)
-    return replace(
-        unsealed,
-        entries_hash_list=entries,
-        entries_hash=entries_hash,
-        block_hash=hashing.dot(entries_hash, unsealed.previous_block_hash),
-    )
+    entries = compute_entries(unsealed)
+    entries_hash, block_hash = block_hash_of(entries, unsealed.previous_block_hash)
+    return replace(unsealed, entries_hash_list=entries, entries_hash=entries_hash, block_hash=block_hash)
 
 
 def _tables(work: Work, now: Timestamp, next_sequence_nos: dict[str, int]) -> tuple[TableRevisions, ...]:
