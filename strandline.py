@@ -1,23 +1,29 @@
 """The front door: one command, `strandline`, joined from each room's `cli.py`.
 
 Only the room that a command belongs to is imported, so that `strandline publish` starts without the ledger's server and
-`strandline serve` without Kafka or DuckDB. Each room's `cli.py` has `app`, a Typer application, and keeps its own imports light.
+`strandline serve` without DuckDB. Each room's `cli.py` has `app`, a Typer application, and keeps its own imports light.
+What one room may not import from another is handed over here: the Kafka of `serve --kafka local`.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
+from pathlib import Path
 
 import typer
 
 __all__ = ["ROOMS", "main"]
 
 ROOMS = {
-    "ledger.cli": ("serve", "execute", "digest", "verify", "repair", "check-receipt"),
+    "ledger.cli": ("serve", "execute", "digest", "receipt", "check-receipt", "verify", "repair"),
     "streams.cli": ("publish", "check-stream", "rebuild-ledger", "kafka"),
     "consumers.cli": ("project", "rebuild", "demo"),
 }
+
+_HELP = "A ledger database that proves what it holds and streams itself to Apache Kafka."
 
 
 def main() -> None:
@@ -28,10 +34,17 @@ def main() -> None:
     app.callback()(lambda: None)  # even a room with one command keeps that command's name
     for room in rooms:
         app.add_typer(import_module(room).app)
-    app()
+    app(obj={"local_kafka": _local_kafka})
 
 
-_HELP = "A ledger database that proves what it holds and streams itself to Apache Kafka."
+@contextmanager
+def _local_kafka(data: Path) -> Iterator[str]:
+    """Run a broker that keeps its data in the data directory; give its bootstrap servers."""
+    from streams.local_kafka import LocalKafka
+
+    with LocalKafka.start(data / ".kafka") as broker:
+        yield broker.bootstrap_servers
+
 
 if __name__ == "__main__":
     main()
