@@ -1,0 +1,14 @@
+"""Ion text, and Python values of every kind, at the ledger's edges.
+
+    parse, parse_all   text -> values       amazon.ion's reader
+    dump               value -> text        our own writer: amazon.ion's loses digits of a second and of nothing else we could prove
+    of_python          native Python, datetime, amazon.ion's IonPy values -> values
+
+All of them raise InvalidValueError and nothing else. Text is for people and clients; the journal and the hashes never see it.
+"""
+
+from ledger.iontext.python_values import of_python
+from ledger.iontext.reader import parse, parse_all
+from ledger.iontext.writer import dump
+
+__all__ = ["dump", "of_python", "parse", "parse_all"]
