@@ -105,9 +105,9 @@ _TYPES = {core.IonType[kind.name]: kind for kind in IonType}
 _PRECISIONS = {core.TimestampPrecision[precision.name]: precision for precision in Precision}
 
 
-def _text(token: object) -> str | None:
+def _text(token: Any) -> str | None:
     """Give the text of an annotation or a name, which amazon.ion has as str or as SymbolToken."""
-    return token if token is None or isinstance(token, str) else token.text
+    return token if token is None or isinstance(token, str) else cast("str | None", token.text)
 
 
 def _with_annotations(convert: Callable[[Any, int], Value]) -> Callable[[Any, int], Value]:
