@@ -28,6 +28,8 @@ class Limits:
     parameters_per_statement_max: int = 10_000
     value_depth_max: int = 64
     """Containers inside of each other; also the decoder's bound on hostile bytes."""
+    request_bytes_max: int = 8 * 1024 * 1024
+    """Body of one HTTP request: 40 documents of 128 KB are 5 MiB, and JSON spells some things longer than Ion."""
     expression_depth_max: int = 200
     """Nesting of PartiQL; below Python's own recursion limit with room to spare."""
     rows_per_statement_max: int = 1_000_000
@@ -54,7 +56,15 @@ class Limits:
 
     # The store and the journal.
     segment_bytes: int = 64 * 1024 * 1024
+    """A journal's file. Recovery reads the last one whole, at 1 GB/s or so."""
+    first_segment_bytes: int = 256 * 1024
+    """Each segment is twice as large as the one before, up to `segment_bytes`: a small ledger is made, and stays, small; and the second
+    already knows the field names that the documents have."""
+    segment_symbols_max: int = 1_000
+    """Field names in a segment's header; what is not there stands in each frame that needs it."""
     view_map_bytes_max: int = 256 * 1024**3
     """Address space reserved for the view store; the file grows only with what it holds."""
+    view_snapshots_max: int = 4_096
+    """Snapshots open at one moment, of all threads: slots of LMDB's reader table. A statement holds one; an idle session none."""
     cached_documents_max: int = 50_000
     """Decoded documents kept by the head, so that hot ones are not decoded again."""

@@ -5,9 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from ledger import hashing, merkle
-from ledger.block import Block, Revision, StatementInfo, TableRevisions, metadata_struct
+from ledger import hashing
+from ledger.block import (
+    SYSTEM_TABLE_ID,
+    SYSTEM_TABLE_NAME,
+    Block,
+    Revision,
+    StatementInfo,
+    TableRevisions,
+    metadata_struct,
+)
 from ledger.ids import id_of_text
+from ledger.seal_hashes import block_hash_of, compute_entries
 from ledger.values import Struct, Timestamp, Value
 
 STRAND_ID = id_of_text("a strand for tests")
@@ -57,7 +66,7 @@ class BlockBuilder:
     def _table(
         self, name: str, writes: Sequence[tuple[str, str, Struct | None]], now: Timestamp, transaction_id: str
     ) -> TableRevisions:
-        table_id = id_of_text(name)
+        table_id = SYSTEM_TABLE_ID if name == SYSTEM_TABLE_NAME else id_of_text(name)
         first = self.sequence_nos.get(table_id, 0)
         self.sequence_nos[table_id] = first + len(writes)
         revisions = []
@@ -72,11 +81,6 @@ class BlockBuilder:
 
 def sealed(block: Block) -> Block:
     """Fill in the hashes that cover the whole block."""
-    entries = hashing.compute_entries(block)
-    entries_hash = merkle.root(entries)
-    return replace(
-        block,
-        entries_hash_list=entries,
-        entries_hash=entries_hash,
-        block_hash=hashing.dot(entries_hash, block.previous_block_hash),
-    )
+    entries = compute_entries(block)
+    entries_hash, block_hash = block_hash_of(entries, block.previous_block_hash)
+    return replace(block, entries_hash_list=entries, entries_hash=entries_hash, block_hash=block_hash)

@@ -1,0 +1,163 @@
+"""Blocks -> what changes in the view store. Pure: it decides, `ledger.views.store` writes.
+
+Rules:
+- A run of blocks is folded to its outcome before anything is written: a document that ten blocks of a batch change is encoded
+  and put once.
+- A block that changes the catalogue ends its run, so the indexes of a run are those before it. An index made by a run's last
+  block is built over the documents as they are after the run.
+- A document is live from its first revision with data (or redacted data) to the revision without.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from ledger.block import SYSTEM_TABLE_ID, Block, TableRevisions
+from ledger.catalog import Catalog, Index, table_of_document
+from ledger.errors import IntegrityError
+from ledger.ids import ID_LENGTH
+from ledger.index_key import index_key
+from ledger.overlay import field_value
+from ledger.partiql.context import Document
+from ledger.views import rows
+
+__all__ = ["Run", "TableRun", "catalog_after", "entry_moves", "fold", "index_entry", "indexes_of", "runs"]
+
+_KEY_SIZE = 44
+
+
+@dataclass(slots=True)
+class TableRun:
+    """What a run changed in one table. `documents` by their CURRENT key: what they are after it (None: deleted)."""
+
+    first_sequence_no: int
+    next_sequence_no: int
+    documents: dict[bytes, Document | None] = field(default_factory=dict)
+    live_added: int = 0
+
+
+@dataclass(slots=True)
+class Run:
+    """What a run of blocks changed. `entries` are (key, value) of HISTORY and TRANSACTION rows."""
+
+    tables: dict[str, TableRun] = field(default_factory=dict)
+    entries: list[tuple[bytes, bytes]] = field(default_factory=list)
+    times_ms: dict[int, int] = field(default_factory=dict)
+    """Sequence number -> block time, as rows keep it."""
+
+
+def runs(blocks: Iterable[Block]) -> Iterator[list[Block]]:
+    """Cut blocks into runs, each of which changes the catalogue at most in its last block."""
+    run: list[Block] = []
+    for block in blocks:
+        run.append(block)
+        if any(table.table_id == SYSTEM_TABLE_ID for table in block.tables):
+            yield run
+            run = []
+    if run:
+        yield run
+
+
+def fold(blocks: Sequence[Block]) -> Run:
+    """Fold a run of blocks.
+
+    Raises:
+        IntegrityError: an id is none, a time is none of ours, or a table's sequence has a gap.
+    """
+    run = Run()
+    for block in blocks:
+        number = rows.pack_number(block.sequence_no)
+        run.entries.append((rows.TRANSACTION + _ascii(block, block.transaction_id), number))
+        run.times_ms[block.sequence_no] = rows.milliseconds(block.block_timestamp)
+        for table in block.tables:
+            _fold_table(run, block, table, number)
+    return run
+
+
+def _fold_table(run: Run, block: Block, table: TableRevisions, number: bytes) -> None:
+    first = table.first_sequence_no
+    changed = run.tables.get(table.table_id)
+    if changed is None:
+        changed = run.tables[table.table_id] = TableRun(first, first)
+    elif changed.next_sequence_no != first:
+        raise sequence_gap(block.address, table.table_id, changed.next_sequence_no, first)
+    changed.next_sequence_no += len(table.revisions)
+    address, time, transaction_id = block.address, block.block_timestamp, block.transaction_id
+    for revision in table.revisions:
+        key = _ascii(block, table.table_id + revision.id, _KEY_SIZE)
+        run.entries.append((rows.HISTORY + key + revision.version.to_bytes(4, "big"), number))
+        live = revision.data is not None or revision.data_hash is not None
+        changed.live_added += live - (revision.version > 0)
+        changed.documents[rows.CURRENT + key] = (
+            Document(
+                table.table_id,
+                revision.id,
+                revision.version,
+                revision.data,
+                None,
+                revision.hash,
+                address,
+                time,
+                transaction_id,
+            )
+            if live
+            else None
+        )
+
+
+def sequence_gap(address: object, table_id: str, expected: int, actual: int) -> IntegrityError:
+    return IntegrityError(
+        f"the revisions of table {table_id} have a gap or stand twice",
+        address=address,
+        expected=expected,
+        actual=actual,
+    )
+
+
+def _ascii(block: Block, text: str, size: int = ID_LENGTH) -> bytes:
+    if len(text) != size or not text.isascii():
+        raise IntegrityError("a block has an id that is not 22 ASCII characters", address=block.address, actual=text)
+    return text.encode()
+
+
+def catalog_after(run: Run, catalog: Catalog) -> Catalog:
+    """Give the catalogue after a run.
+
+    Raises:
+        IntegrityError: a document of the system table is no table.
+    """
+    changed = run.tables.get(SYSTEM_TABLE_ID)
+    if changed is None:
+        return catalog
+    for key, document in changed.documents.items():
+        if document is None or document.data is None or document.block_address is None:
+            raise IntegrityError("a table's document was deleted", address=key)
+        catalog = catalog.with_table(document.block_address.sequence_no, table_of_document(document.data))
+    return catalog
+
+
+def indexes_of(catalog: Catalog, table_id: str) -> tuple[Index, ...]:
+    table = catalog.by_id.get(table_id)
+    return () if table is None else table.indexes
+
+
+def index_entry(index: Index, document: Document | None) -> bytes | None:
+    """Give the key of a document's entry in an index; None if it has none (null, missing, deleted)."""
+    if document is None or document.data is None:
+        return None
+    value = field_value(document.data, index.field)
+    key = None if value is None else index_key(value)
+    if key is None:
+        return None
+    return rows.INDEX + index.index_id.encode() + key + document.document_id.encode()
+
+
+def entry_moves(
+    indexes: Iterable[Index], before: Document | None, after: Document | None
+) -> Iterator[tuple[bytes | None, bytes | None]]:
+    """Give (entry to remove, entry to add) for each index in which the document's entry changes."""
+    for index in indexes:
+        old, new = index_entry(index, before), index_entry(index, after)
+        if old != new:
+            yield old, new

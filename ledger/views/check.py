@@ -1,0 +1,69 @@
+"""Are the views what the blocks add up to? A second store is built from the journal, and compared row by row.
+
+Rules:
+- Memory is bounded: two ranges are walked side by side. The second store lies in a directory of its own and is removed.
+- Rows are compared by what they say, not by their bytes: in which order the stores learnt field names is their own affair.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from itertools import zip_longest
+from pathlib import Path
+
+from ledger.errors import IntegrityError
+from ledger.limits import Limits
+from ledger.views import rows
+from ledger.views.snapshot import Snapshot
+from ledger.views.views import BlockLog, Progress, Views
+
+__all__ = ["check_views"]
+
+_KINDS = {
+    "transaction": rows.TRANSACTION,
+    "history entry": rows.HISTORY,
+    "table": rows.TABLE,
+    "current document": rows.CURRENT,
+    "index entry": rows.INDEX,
+}
+
+
+def check_views(views: Views, journal: BlockLog, scratch: Path, *, progress: Progress | None = None) -> None:
+    """Compare everything in `views`, which has applied all of `journal`, with what the blocks give.
+
+    Args:
+        scratch: a directory with room for a second store.
+
+    Raises:
+        IntegrityError: the first difference: where, what the blocks give, what is there.
+    """
+    with tempfile.TemporaryDirectory(dir=scratch, prefix="check-views-") as directory:
+        rebuilt = Views.open(Path(directory), journal, limits=Limits(), progress=progress)
+        try:
+            _compare_flat_files(rebuilt, views)
+            with rebuilt.snapshot() as expected, views.snapshot() as actual:
+                for kind, prefix in _KINDS.items():
+                    _compare_rows(kind, prefix, expected, actual)
+                if expected.catalog != actual.catalog:
+                    raise IntegrityError("the catalogue differs", expected=expected.catalog, actual=actual.catalog)
+        finally:
+            rebuilt.close()
+
+
+def _compare_flat_files(expected: Views, actual: Views) -> None:
+    if expected.sequence_no != actual.sequence_no:
+        raise IntegrityError("the views end at another block", expected=expected.sequence_no, actual=actual.sequence_no)
+    for (name, row, right), (_, _, found) in zip(expected.block_files.rows(), actual.block_files.rows(), strict=True):
+        if right != found:
+            raise IntegrityError("the views differ", address=f"row {row} of file {name}", expected=right, actual=found)
+
+
+def _compare_rows(kind: str, prefix: bytes, expected: Snapshot, actual: Snapshot) -> None:
+    for right, found in zip_longest(expected.rows(prefix), actual.rows(prefix)):
+        if right == found:
+            continue
+        if found is None or (right is not None and right[0] < found[0]):
+            raise IntegrityError(f"the views lack a {kind}", address=right[0], expected=right[1], actual=None)
+        if right is None or found[0] < right[0]:
+            raise IntegrityError(f"the views have a {kind} too many", address=found[0], expected=None, actual=found[1])
+        raise IntegrityError(f"the views have another {kind}", address=right[0], expected=right[1], actual=found[1])

@@ -1,0 +1,226 @@
+"""The ledger as of one block: a short read transaction of the view store.
+
+Rules:
+- Everything that a snapshot shows is as of its `sequence_no`, also while newer blocks are applied beside it.
+- A snapshot belongs to one thread at a time, and is closed within a statement: an open one keeps the store from reusing space.
+- Iterators are lazy and end with the snapshot.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import lmdb
+
+from ledger.block import Block, Revision
+from ledger.catalog import Catalog
+from ledger.errors import IntegrityError
+from ledger.ids import ID_LENGTH
+from ledger.partiql.context import Document
+from ledger.views import rows
+from ledger.views.cache import DocumentCache
+from ledger.views.names import Names
+
+__all__ = ["Head", "Snapshot", "documents_in", "entries_in"]
+
+_REVISIONS_REMEMBERED_MAX = 1_000
+"""Bounds the blocks that one history() keeps decoded: neighbours in a table were often written by one block."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A state of the store that was committed: the last block applied, and the catalogue then."""
+
+    sequence_no: int
+    block_hash: bytes
+    catalog: Catalog
+
+
+class Readable(Protocol):
+    """What rows need to be read."""
+
+    strand_id: str
+    names: Names
+    cache: DocumentCache
+
+
+class Snapshot:
+    """A consistent view as of `sequence_no` (-1: before any block). A context manager."""
+
+    def __init__(
+        self, head: Head, transaction: lmdb.Transaction[bytes], readable: Readable, block: Callable[[int], Block]
+    ) -> None:
+        self.sequence_no = head.sequence_no
+        self.catalog: Catalog = head.catalog
+        self._transaction, self._block = transaction, block
+        self._strand_id, self._names, self._cache = readable.strand_id, readable.names, readable.cache
+
+    def document(self, table_id: str, document_id: str) -> Document | None:
+        """Give the current version of a document."""
+        if not rows.is_id(document_id):
+            return None
+        key = f"d{table_id}{document_id}".encode()
+        row = self._transaction.get(key)
+        if row is None:
+            return None
+        document = self._cache.get(key, rows.version_of_row(row))
+        if document is None:
+            document = rows.document_of_row(key, row, self._strand_id, self._names)
+            self._cache.put(key, document, len(row))
+        return document
+
+    def scan(self, table_id: str) -> Iterator[Document]:
+        """Give the current documents of a table, ascending by document id.
+
+        What it decodes is not remembered: one scan would push everything hot out of the cache.
+        """
+        prefix = rows.CURRENT + table_id.encode()
+        for key, row in entries_in(self._transaction, prefix):
+            yield self._cache.get(key, rows.version_of_row(row)) or rows.document_of_row(
+                key, row, self._strand_id, self._names
+            )
+
+    def index_look_up(self, index_id: str, key: bytes) -> Iterator[str]:
+        """Give the ids of the documents whose indexed field has that key (`ledger.index_key`), ascending."""
+        prefix = rows.INDEX + index_id.encode() + key
+        size = len(prefix) + ID_LENGTH
+        for entry in _keys(self._transaction, prefix):
+            if len(entry) == size:  # else the key of a longer value, of which this one is the beginning
+                yield entry[-ID_LENGTH:].decode()
+
+    def history(self, table_id: str, document_id: str | None) -> Iterator[Document]:
+        """Give all versions of one document, or of a whole table, by document id, then version; read from the journal.
+
+        Raises:
+            IntegrityError: the journal's block has no such revision.
+        """
+        if document_id is not None and not rows.is_id(document_id):
+            return
+        prefix = rows.HISTORY + (table_id + (document_id or "")).encode()
+        blocks = _RecentBlocks(self._block)
+        for key, number in entries_in(self._transaction, prefix):
+            block = blocks.get(rows.unpack_number(number))
+            yield _version(block, table_id, key[23:45].decode(), int.from_bytes(key[45:], "big"))
+
+    def revision_location(self, document_id: str, version: int) -> tuple[int, str] | None:
+        """Give (sequence number of the block, table id) of a revision: one look-up for each table there is."""
+        if not rows.is_id(document_id) or not 0 <= version < 2**32:
+            return None
+        suffix = document_id.encode() + version.to_bytes(4, "big")
+        for table in _keys(self._transaction, rows.TABLE):
+            number = self._transaction.get(rows.HISTORY + table[1:] + suffix)
+            if number is not None:
+                return rows.unpack_number(number), table[1:].decode()
+        return None
+
+    def sequence_of_transaction(self, transaction_id: str) -> int | None:
+        """Give the number of the block that a transaction wrote."""
+        if not rows.is_id(transaction_id):
+            return None
+        number = self._transaction.get(rows.TRANSACTION + transaction_id.encode())
+        return None if number is None else rows.unpack_number(number)
+
+    def next_sequence_no(self, table_id: str) -> int:
+        """Give the number of the table's next revision, which is how many it has."""
+        row = self._transaction.get(rows.TABLE + table_id.encode())
+        return 0 if row is None else rows.unpack_table(row)[0]
+
+    def count(self, table_id: str) -> int:
+        """Give how many current documents a table has."""
+        row = self._transaction.get(rows.TABLE + table_id.encode())
+        return 0 if row is None else rows.unpack_table(row)[1]
+
+    def rows(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Give every (key, value) of one kind as another store would have it: documents as `rows.plain_row`, none from the cache."""
+        for key, row in entries_in(self._transaction, prefix):
+            yield key, rows.plain_row(row, self._names) if prefix == rows.CURRENT else row
+
+    def close(self) -> None:
+        """Let go of the store's space. Closing twice does nothing."""
+        self._transaction.abort()
+
+    def __enter__(self) -> Snapshot:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._transaction.abort()
+
+
+def documents_in(
+    transaction: lmdb.Transaction[bytes], table_id: str, after: bytes, strand_id: str, names: Names
+) -> Iterator[tuple[bytes, Document]]:
+    """Give (key, current document) of a table, from the first key greater than `after` on."""
+    prefix = rows.CURRENT + table_id.encode()
+    for key, row in entries_in(transaction, prefix, after + b"\x00"):
+        yield key, rows.document_of_row(key, row, strand_id, names)
+
+
+def entries_in(
+    transaction: lmdb.Transaction[bytes], prefix: bytes, start: bytes = b""
+) -> Iterator[tuple[bytes, bytes]]:
+    """Give (key, value) of all keys that begin with `prefix`, from `start` on."""
+    with transaction.cursor() as cursor:
+        if cursor.set_range(max(prefix, start)):
+            for key, value in cursor.iternext():
+                if not key.startswith(prefix):
+                    return
+                yield key, value
+
+
+def _keys(transaction: lmdb.Transaction[bytes], prefix: bytes) -> Iterator[bytes]:
+    with transaction.cursor() as cursor:
+        if cursor.set_range(prefix):
+            for key in cursor.iternext(keys=True, values=False):
+                if not key.startswith(prefix):
+                    return
+                yield key
+
+
+class _RecentBlocks:
+    """The blocks that one history() read last."""
+
+    def __init__(self, read: Callable[[int], Block]) -> None:
+        self._read, self._revisions = read, 0
+        self._blocks: OrderedDict[int, Block] = OrderedDict()
+
+    def get(self, sequence_no: int) -> Block:
+        block = self._blocks.get(sequence_no)
+        if block is None:
+            block = self._blocks[sequence_no] = self._read(sequence_no)
+            self._revisions += _revision_count(block)
+            while self._revisions > _REVISIONS_REMEMBERED_MAX and len(self._blocks) > 1:
+                self._revisions -= _revision_count(self._blocks.popitem(last=False)[1])
+        return block
+
+
+def _revision_count(block: Block) -> int:
+    return sum(len(table.revisions) for table in block.tables)
+
+
+def _version(block: Block, table_id: str, document_id: str, version: int) -> Document:
+    revision = _find(block, table_id, document_id, version)
+    return Document(
+        table_id,
+        document_id,
+        version,
+        revision.data,
+        revision.data_hash,
+        revision.hash,
+        block.address,
+        block.block_timestamp,
+        block.transaction_id,
+    )
+
+
+def _find(block: Block, table_id: str, document_id: str, version: int) -> Revision:
+    for table, _, revision in block.revisions():
+        if revision.id == document_id and revision.version == version and table.table_id == table_id:
+            return revision
+    raise IntegrityError(
+        "the views say that this block has a revision that it has not",
+        address=block.address,
+        expected=f"{document_id} version {version} in table {table_id}",
+    )
