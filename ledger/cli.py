@@ -1,0 +1,205 @@
+"""The ledger's commands: serve, execute, digest, receipt, check-receipt, verify, repair.
+
+Exit codes: 0 done; 1 the check says no (damage, a receipt that does not prove what it says); 2 the command line is wrong;
+3 the ledger or the server says no (a wrong statement, nothing of that name, locked, not reachable).
+Results go to stdout, everything said to people to stderr. Imports stand inside of the commands, so that each starts quickly.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ledger.cli_output import Output, progress_bar, show_rows, warn
+from ledger.errors import IntegrityError, LedgerError
+from ledger.limits import Limits
+
+if TYPE_CHECKING:
+    from ledger.server.client import Client
+    from ledger.server.local import Local
+
+__all__ = ["app"]
+
+_CHECK_SAYS_NO, _WRONG_USE, _REFUSED = 1, 2, 3
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_show_locals=False)
+
+Data = Annotated[Path | None, typer.Option("--data", help="Data directory; each ledger is a directory in it.")]
+Url = Annotated[str | None, typer.Option("--url", help="Ask a running server, such as http://127.0.0.1:8420.")]
+LedgerName = Annotated[str, typer.Option("--ledger", help="Name of the ledger.")]
+
+
+@app.command()
+def serve(
+    ctx: typer.Context,
+    data: Annotated[Path, typer.Option("--data", help="Data directory; each ledger is a directory in it.")],
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on; 0: any free one.", min=0, max=65535)] = 8420,
+    kafka: Annotated[
+        str,
+        typer.Option(
+            envvar="KAFKA_BOOTSTRAP_SERVERS",
+            help="Publish every ledger to HOST:PORT; 'local': to a Kafka that is started for it; 'off': to none.",
+        ),
+    ] = "off",
+    limit: Annotated[
+        list[str] | None, typer.Option(help="NAME=VALUE, a limit of ledger/limits.py; may be given many times.")
+    ] = None,
+) -> None:
+    """Run the coordinator: the ledgers under --data over HTTP, and one publisher process for each.
+
+    SIGTERM or Ctrl-C ends it in order: what is in flight is finished and answered, then the exit code is 0.
+    """
+    from ledger.server.logs import start_logging
+    from ledger.server.serve import Coordinator, Settings
+
+    limits = _limits(limit or [])
+    start_logging()
+    with _errors(), _kafka(kafka, data, ctx.obj) as servers:
+        command = (sys.executable, "-m", "strandline", "publish", "--kafka", servers) if servers else ()
+        coordinator = Coordinator(Settings(data.absolute(), host, port, limits, command))
+        with progress_bar() as progress:
+            coordinator.open(progress)
+        coordinator.announce(servers or "off")
+        coordinator.run()
+
+
+@app.command()
+def execute(
+    statement: Annotated[str, typer.Argument(help="One PartiQL statement; ? stands for a parameter.")],
+    parameters: Annotated[
+        list[str] | None, typer.Argument(help="Parameters as Ion text: 2012, '\"a string\"', '{VIN: \"1N4\"}', 12.50")
+    ] = None,
+    *,
+    ledger: LedgerName,
+    data: Data = None,
+    url: Url = None,
+    output: Annotated[
+        Output | None, typer.Option("--output", "-o", help="Default: a table on a terminal, else JSON, one row a line.")
+    ] = None,
+) -> None:
+    """Execute one statement as a transaction of its own, against a directory (--data) or a server (--url).
+
+    What it cost is told on stderr, with a warning if it read a whole table.
+    """
+    from ledger import iontext
+
+    with _errors(), _target(data, url, ledger) as target:
+        values = [iontext.parse(text) for text in parameters or []]
+        answer = target.execute(statement, values)
+        show_rows(answer["results"][0], output)
+        _show_statistics(answer)
+
+
+@app.command()
+def digest(*, ledger: LedgerName, data: Data = None, url: Url = None) -> None:
+    """Write the ledger's digest as Ion text: keep it, and whatever it covers can never change unnoticed."""
+    from ledger import iontext
+
+    with _errors(), _target(data, url, ledger) as target:
+        print(iontext.dump(target.digest(), pretty=True))
+
+
+@app.command()
+def receipt(
+    document_id: Annotated[str, typer.Argument(help="The document's id, 22 characters.")],
+    version: Annotated[int, typer.Argument(help="Which version of it, from 0.", min=0)],
+    *,
+    ledger: LedgerName,
+    data: Data = None,
+    url: Url = None,
+    tip: Annotated[
+        int | None, typer.Option(help="The last block of the digest to prove against; default: of the present one.")
+    ] = None,
+) -> None:
+    """Write the receipt of one revision as Ion text: all that check-receipt needs to prove it without the ledger."""
+    from ledger import iontext
+
+    with _errors(), _target(data, url, ledger) as target:
+        print(iontext.dump(target.receipt(document_id, version, tip), pretty=True))
+
+
+def _show_statistics(answer: dict[str, Any]) -> None:
+    statistics, address = answer["statistics"][0], answer["blockAddress"]
+    where = f"block {address['sequenceNo']}" if address else "no block: nothing was written"
+    costs = f"{statistics['documentsRead']} documents read, {statistics['lookUps']} look-ups"
+    print(f"{len(answer['results'][0])} rows; {costs}; {where}", file=sys.stderr)
+    if statistics["scans"]:
+        warn(
+            f"read the whole of {', '.join(statistics['scans'])}: an index on a field compared with = makes it a look-up"
+        )
+    if statistics["typeErrors"]:
+        warn(f"{statistics['typeErrors']} comparisons met values of other types and were MISSING")
+
+
+@contextmanager
+def _target(data: Path | None, url: str | None, ledger: str) -> Iterator[Client | Local]:
+    """Give the ledger to ask, wherever it is; both kinds answer with the same structs."""
+    if (data is None) == (url is None):
+        raise typer.BadParameter("say where the ledger is: either --data DIR or --url URL")
+    if url is not None:
+        from ledger.server.client import Client
+
+        with closing(Client(url, ledger)) as client:
+            yield client
+    else:
+        from ledger.server.local import Local
+
+        assert data is not None
+        with progress_bar() as progress:
+            local = Local.open(data / ledger, progress)
+        with closing(local):
+            yield local
+
+
+def _limits(settings: list[str]) -> Limits:
+    default = Limits()
+    kinds = {field.name: type(getattr(default, field.name)) for field in dataclasses.fields(default)}
+    changed: dict[str, Any] = {}
+    for setting in settings:
+        name, _, value = setting.partition("=")
+        if name not in kinds:
+            raise typer.BadParameter(f"there is no limit {name!r}; there are: {', '.join(kinds)}")
+        try:
+            changed[name] = kinds[name](value)
+        except ValueError:
+            raise typer.BadParameter(
+                f"limit {name} is a number of type {kinds[name].__name__}, not {value!r}"
+            ) from None
+        if changed[name] <= 0:
+            raise typer.BadParameter(f"limit {name} is above 0, not {value}")
+    return dataclasses.replace(default, **changed)
+
+
+LocalKafka = Callable[[Path], AbstractContextManager[str]]
+
+
+def _kafka(kafka: str, data: Path, rooms: object) -> AbstractContextManager[str | None]:
+    """Give the bootstrap servers while the server runs. Only the front door, which knows all rooms, can start a Kafka."""
+    if kafka == "off":
+        return nullcontext(None)
+    if kafka != "local":
+        return nullcontext(kafka)
+    start: LocalKafka | None = rooms.get("local_kafka") if isinstance(rooms, dict) else None
+    if start is None:
+        raise typer.BadParameter("--kafka local: this command was not started through 'strandline'")
+    return start(data)
+
+
+@contextmanager
+def _errors() -> Iterator[None]:
+    """Turn what went wrong into a line on stderr and an exit code; traces are for mistakes of ours."""
+    try:
+        yield
+    except IntegrityError as error:
+        warn(f"damage: {error}")
+        raise typer.Exit(_CHECK_SAYS_NO) from None
+    except (LedgerError, OSError) as error:
+        warn(f"{type(error).__name__}: {error}")
+        raise typer.Exit(_REFUSED) from None

@@ -1,0 +1,48 @@
+"""What the routes work with: the ledgers, their publishers, a small pool for what takes long, and the way back to the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from ledger.errors import LedgerBusyError
+from ledger.limits import Limits
+from ledger.server.ledgers import Ledgers
+from ledger.server.publishers import Publishers
+
+__all__ = ["Service"]
+
+T = TypeVar("T")
+_POOL_THREADS = 4
+"""Scans and proofs: they share one GIL, so more threads would only hold more memory at once."""
+_POOL_WAITING_MAX = 128
+
+
+@dataclass(slots=True)
+class Service:
+    ledgers: Ledgers
+    publishers: Publishers
+    limits: Limits
+    _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(_POOL_THREADS, "reader"))
+    _in_pool: int = 0
+
+    async def in_pool(self, work: Callable[[], T]) -> T:
+        """Run what may take long in a thread of the pool.
+
+        Raises:
+            LedgerBusyError: too much is waiting for it already.
+        """
+        if self._in_pool >= _POOL_WAITING_MAX:
+            raise LedgerBusyError(f"{self._in_pool} scans and proofs are waiting, the limit is {_POOL_WAITING_MAX}")
+        self._in_pool += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+        finally:
+            self._in_pool -= 1
+
+    def close(self) -> None:
+        """Wait for what runs in the pool; drop what waits."""
+        self._pool.shutdown(cancel_futures=True)
