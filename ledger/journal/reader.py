@@ -1,0 +1,112 @@
+"""Reads a journal from another process: only what is durable, as soon as it is.
+
+Rules:
+- Nothing behind the durable mark is looked at: bytes in the page cache may be gone tomorrow.
+- Where no process owns the ledger, the reader takes the lock for a moment and recovers, so that it sees a batch that was durable when its
+  owner died before it could say so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from ledger.block import Block
+from ledger.clock import Clock, SystemClock
+from ledger.errors import JournalFailedError, LedgerLockedError, NotFoundError
+from ledger.journal.directory import has_ledger, is_owned, journal_directory, take_lock
+from ledger.journal.files import Files, RealFiles
+from ledger.journal.mark import Mark
+from ledger.journal.recovery import recover
+from ledger.journal.segment import FrameLocation, Position
+from ledger.journal.segments import Segments
+from ledger.journal.wakeup import Ear
+
+__all__ = ["JournalReader"]
+
+_LOOK_EVERY_S = 0.05
+"""How long a wake-up that was lost, or cannot come, delays a reader."""
+
+
+class JournalReader:
+    """A journal that another process may own. Made by `open`; for one thread."""
+
+    def __init__(self, files: Files, directory: Path, clock: Clock) -> None:
+        self._files, self._journal, self._clock = files, journal_directory(directory), clock
+        self._segments = Segments(files, directory)
+        self._segments.open(0)
+        self.strand_id = self._segments.strand_id
+        self._mark: Mark | None = None
+        self._near: Position | None = None  # the end of what was read before: where the next reading starts
+        self._ear = Ear(self._journal)
+
+    @classmethod
+    def open(cls, directory: Path, *, files: Files | None = None, clock: Clock | None = None) -> JournalReader:
+        """Open the journal of the ledger in `directory`.
+
+        Raises:
+            NotFoundError: there is no ledger.
+            FormatVersionError: a newer Strandline wrote it.
+            IntegrityError: it is damaged.
+            JournalFailedError: the disk failed.
+        """
+        files = files or RealFiles()
+        try:
+            if not has_ledger(files, directory):
+                raise NotFoundError(f"there is no ledger in {directory}")
+            _recover_if_nobody_owns(files, directory)
+            return cls(files, directory, clock or SystemClock())
+        except OSError as error:
+            raise JournalFailedError(f"{directory} cannot be read: {error}") from error
+
+    def tip_sequence_no(self) -> int:
+        """Give the number of the last durable block; -1 if there is none."""
+        end = self._end()
+        return -1 if end is None else end.sequence_no - 1
+
+    def blocks(self, from_sequence_no: int = 0) -> Iterator[tuple[Block, FrameLocation]]:
+        """Give the durable blocks from a number on, ascending, up to the mark as it stands now.
+
+        Raises:
+            IntegrityError: the journal is damaged.
+        """
+        end = self._end()
+        if end is None or from_sequence_no >= end.sequence_no:
+            return
+        yield from self._segments.blocks(from_sequence_no, end, self._near)
+        self._near = end
+
+    def wait(self, after_sequence_no: int, timeout_s: float) -> bool:
+        """Wait until there is a durable block behind a number; False: there was none in that time."""
+        deadline = self._clock.monotonic_s() + timeout_s
+        while self.tip_sequence_no() <= after_sequence_no:
+            left = deadline - self._clock.monotonic_s()
+            if left <= 0:
+                return False
+            self._ear.wait(min(left, _LOOK_EVERY_S))
+        return True
+
+    def close(self) -> None:
+        self._ear.close()
+        self._segments.close()
+        if self._mark is not None:
+            self._mark.close()
+            self._mark = None
+
+    def _end(self) -> Position | None:
+        if self._mark is None:
+            self._mark = Mark.open(self._files, self._journal)
+        return None if self._mark is None else self._mark.read()
+
+
+def _recover_if_nobody_owns(files: Files, directory: Path) -> None:
+    if is_owned(files, directory):
+        return
+    try:
+        lock = take_lock(files, directory)
+    except LedgerLockedError:  # somebody was faster
+        return
+    try:
+        recover(files, directory).mark.close()
+    finally:
+        lock.release()
