@@ -1,0 +1,307 @@
+"""Reads a ledger's whole stream from Kafka, and gives out its verified blocks in order.
+
+    block-summary ─┐  poll        Assembler       blocks()
+    table topics  ─┼──────> add ─────────────> VerifiedBlock, VerifiedBlock, ...     position()
+    catalogue     ─┘
+
+Rules:
+- All partitions of all topics, by assignment: a consumer group could give some of them to somebody else, and no block would be whole.
+  A table's topic is assigned when a BLOCK_SUMMARY first names it. Offsets come from the projection's store; they are also committed to
+  the group, never read back, for tools that show lag.
+- read_committed. Caught up is decided by Kafka's end-of-partition event, never by counting offsets: Kafka's own markers leave gaps.
+- Bounded memory: a partition that runs ahead of the next block is paused until the block has gone out.
+- A revision that the next block needs and that does not come: after `barrier_s` its partitions are read once more to their end (the
+  publisher publishes again what Kafka lost). If it still is not there, that is a GapError. A broker that does not answer is not a gap.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import cast
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicCollection, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from consumers.blocks import Assembler, VerifiedBlock
+from consumers.errors import ConsumerError, GapError, PositionLostError
+from consumers.position import Position
+from consumers.records import Record, RecordAddress, Summary
+from streams.topics import TopicNames
+
+__all__ = ["Lag", "Source"]
+
+_BATCH = 1_000
+"""Records handed over by librdkafka in one call."""
+_HELD_BYTES = 16 * 1024 * 1024
+"""Proof headers held for blocks that are not whole yet, all partitions together; decoded they take a few times as much."""
+_NEEDED_FACTOR = 4
+"""How far a partition may run ahead beyond its share while the next block still waits for a record of its topic."""
+_BARRIER_S = 10.0
+_ADMIN_S = 10.0
+_REPORT_S = 1.0
+
+_SETTINGS: dict[str, str | int | bool] = {
+    "isolation.level": "read_committed",
+    "auto.offset.reset": "error",
+    "enable.auto.commit": False,
+    "enable.auto.offset.store": False,
+    "enable.partition.eof": True,
+    "allow.auto.create.topics": False,
+    # A fetch returns as soon as anything is committed; the wait only bounds how late a newly assigned partition joins in.
+    "fetch.wait.max.ms": 100,
+    "fetch.queue.backoff.ms": 10,
+    "fetch.error.backoff.ms": 50,
+    "queued.max.messages.kbytes": 16 * 1024,
+}
+
+_OUTAGES = {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._RESOLVE, KafkaError._TIMED_OUT}
+"""Errors that librdkafka itself keeps trying to overcome."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """How far behind: blocks at most (until the end is reached, Kafka's markers count too), and seconds since the last block's commit."""
+
+    blocks: int
+    seconds: float
+
+
+@dataclass(slots=True)
+class _Stall:
+    """The next block lacks something: since when, and which partitions were asked again and have not answered yet."""
+
+    block: int
+    since: float
+    asked: set[tuple[str, int]] | None = None
+
+
+class Source:
+    """One reader of one ledger's stream. Not safe for several threads."""
+
+    def __init__(
+        self, kafka: Mapping[str, str], names: TopicNames, position: Position, group: str, barrier_s: float
+    ) -> None:
+        self.names, self._barrier_s = names, barrier_s
+        self._consumer = Consumer({**_SETTINGS, **kafka, "group.id": group})
+        self._admin = AdminClient(dict(kafka))
+        self._start = position
+        self._assembler = Assembler(position)
+        self._topic_ids: dict[str, str] = {}
+        self._assigned: list[tuple[str, int]] = []
+        self._paused: set[tuple[str, int]] = set()
+        self._known_tables: set[str] = set()
+        self._at_end = False
+        self._stall: _Stall | None = None
+        self._reported_at = 0.0
+
+    @classmethod
+    def open(
+        cls,
+        kafka: Mapping[str, str],
+        names: TopicNames,
+        position: Position,
+        *,
+        group: str,
+        barrier_s: float = _BARRIER_S,
+    ) -> Source:
+        """Assign the summaries, the catalogue and every topic of the position. `kafka` is librdkafka's configuration.
+
+        Raises:
+            PositionLostError: a topic of the position is gone, or is another one of the same name.
+            ConsumerError: the ledger has no stream there, or Kafka does not answer.
+        """
+        source = cls(kafka, names, position, group, barrier_s)
+        try:
+            for topic in dict.fromkeys((names.block_summary, names.catalog_changes, *position.topics)):
+                source._assign(topic)
+        except BaseException:
+            source.close()
+            raise
+        return source
+
+    # -- reading ----------------------------------------------------------------------------------------------------
+
+    def poll(self, timeout_s: float) -> int:
+        """Wait for records and take what is there, at most `_BATCH`; give their number. `blocks` then has what became whole.
+
+        Raises:
+            GapError, ForkError, IntegrityError: as `Assembler.add`, and if what the next block needs is nowhere.
+            PositionLostError: Kafka does not have the offsets any more.
+        """
+        first = self._consumer.poll(timeout_s)
+        taken = 0
+        if first is not None:
+            # Not consume(_BATCH, timeout_s): that would wait for the whole batch, or the whole time.
+            for message in (first, *self._consumer.consume(_BATCH - 1, 0)):
+                taken += self._take(message)
+        self._throttle()
+        self._check_stall()
+        return taken
+
+    def blocks(self) -> Iterator[VerifiedBlock]:
+        """Give the blocks that are whole now, verified, in order; `position` follows them one by one."""
+        return self._assembler.blocks()
+
+    def position(self) -> Position:
+        """Give the position behind the last block that `blocks` gave."""
+        return self._assembler.position(self._topic_ids)
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether everything that was committed when Kafka was last asked has been given out."""
+        return self._at_end and self._assembler.summaries_held == 0
+
+    @property
+    def duplicates(self) -> int:
+        """Records that came again and were dropped."""
+        return self._assembler.duplicates
+
+    def lag(self) -> Lag:
+        """Say how far the last block given out is behind the end of the stream."""
+        if self.caught_up:
+            return Lag(0, 0.0)
+        behind = self._assembler.summaries_held
+        if not self._at_end:
+            summary = TopicPartition(self.names.block_summary, 0)
+            _, high = self._consumer.get_watermark_offsets(summary, cached=True)
+            (at,) = self._consumer.position([summary])
+            behind += max(0, high - max(0, at.offset))
+        since_commit = time.time() - self._assembler.block_time_ms / 1000 if self._assembler.block_time_ms else 0.0
+        return Lag(behind, max(0.0, since_commit))
+
+    def report(self, position: Position) -> None:
+        """Tell Kafka's group, at most once a second, what is applied: for lag tools alone."""
+        now = time.monotonic()
+        if now - self._reported_at < _REPORT_S:
+            return
+        self._reported_at = now
+        offsets = [TopicPartition(t, p, o) for t, topic in position.topics.items() for p, o in topic.offsets.items()]
+        if offsets:
+            self._consumer.commit(offsets=offsets, asynchronous=True)
+
+    def close(self) -> None:
+        self._consumer.close()
+
+    def _take(self, message: Message) -> int:
+        topic, partition, offset = message.topic(), message.partition(), message.offset()
+        if (error := message.error()) is not None:
+            self._take_event(error, topic or "", -1 if partition is None else partition, offset or 0)
+            return 0
+        address = RecordAddress(cast(str, topic), cast(int, partition), cast(int, offset))
+        if topic == self.names.block_summary:
+            self._at_end = False
+        headers = cast("list[tuple[str, bytes | None]]", message.headers() or [])
+        part = self._assembler.add(Record(address, headers))
+        if isinstance(part, Summary):
+            self._assign_tables(part)
+        return 1
+
+    def _take_event(self, error: KafkaError, topic: str, partition: int, offset: int) -> None:
+        code = error.code()
+        if code == KafkaError._PARTITION_EOF:
+            self._assembler.passed(topic, partition, offset)
+            if topic == self.names.block_summary:
+                self._reached_end()
+            if self._stall is not None and self._stall.asked is not None:
+                self._stall.asked.discard((topic, partition))
+        elif code == KafkaError._AUTO_OFFSET_RESET:
+            low, high = self._consumer.get_watermark_offsets(TopicPartition(topic, partition), _ADMIN_S)
+            raise PositionLostError(
+                f"Kafka does not have the next record of {topic}[{partition}] ({error.str()})",
+                expected=f"offset {self._assembler.next_offset(topic, partition)}",
+                actual=f"offsets {low} to {high}",
+            )
+        elif code not in _OUTAGES:
+            raise ConsumerError(f"Kafka: {topic}[{partition}]: {error.name()}: {error.str()}")
+
+    def _reached_end(self) -> None:
+        self._at_end = True
+        if self._assembler.highest_summary < self._start.sequence_no and not self._start.topics:
+            raise PositionLostError(
+                f"the stream of {self.names.block_summary} ends before the position",
+                expected=self._start,
+                actual=f"last block {self._assembler.highest_summary}",
+            )
+
+    # -- which partitions -------------------------------------------------------------------------------------------
+
+    def _assign_tables(self, summary: Summary) -> None:
+        for table in summary.block.tables:
+            if table.table_id not in self._known_tables:
+                self._known_tables.add(table.table_id)
+                topic = self.names.of_table(table.table_id, table.table_name)
+                if topic not in self._topic_ids:
+                    self._assign(topic)
+
+    def _assign(self, topic: str) -> None:
+        """Begin to read a topic: where the position left it, else at its beginning."""
+        topic_id, partitions = self._describe(topic)
+        known = self._start.topics.get(topic)
+        if known is not None and known.topic_id != topic_id:
+            raise PositionLostError(f"topic {topic} is another one", expected=known.topic_id, actual=topic_id)
+        self._topic_ids[topic] = topic_id
+        offsets = known.offsets if known is not None else {}
+        self._assigned += [(topic, number) for number in partitions]
+        self._consumer.incremental_assign([TopicPartition(topic, n, offsets.get(n, 0)) for n in partitions])
+
+    def _describe(self, topic: str) -> tuple[str, list[int]]:
+        """Ask Kafka for the id and the partitions of a topic that must be there. (A broker may hear of a new one a little late.)"""
+        deadline = time.monotonic() + _ADMIN_S
+        while True:
+            answer = self._admin.describe_topics(TopicCollection([topic]), request_timeout=_ADMIN_S)
+            try:
+                found = answer[topic].result(_ADMIN_S)
+            except KafkaException as error:
+                reason = error.args[0]
+                late = reason.code() == KafkaError.UNKNOWN_TOPIC_OR_PART and self._topic_ids
+                if not late or time.monotonic() > deadline:
+                    raise ConsumerError(f"topic {topic}: {reason.str()}") from error
+            else:
+                return str(found.topic_id), [partition.id for partition in found.partitions]
+
+    def _throttle(self) -> None:
+        """Pause what runs ahead of the next block, resume what does not any more."""
+        if not self._paused and self._assembler.held_bytes < _HELD_BYTES // 2:
+            return
+        needed = {self.names.of_table(line.table_id, line.table_name) for line in self._assembler.missing()}
+        if self._assembler.summaries_held == 0:
+            needed = {self.names.block_summary}
+        ahead = {part for part in self._assigned if self._assembler.ahead_bytes(*part) > self._allowance(part, needed)}
+        if pausing := ahead - self._paused:
+            self._consumer.pause([TopicPartition(*part) for part in pausing])
+        if resuming := self._paused - ahead:
+            self._consumer.resume([TopicPartition(*part) for part in resuming])
+        self._paused = ahead
+
+    def _allowance(self, part: tuple[str, int], needed: set[str]) -> int:
+        share = _HELD_BYTES // len(self._assigned)
+        if part[0] in needed:
+            return share * _NEEDED_FACTOR
+        return share // 2 if part in self._paused else share
+
+    def _check_stall(self) -> None:
+        """Find out, without ever counting offsets, whether something that the next block needs is not there."""
+        missing = self._assembler.missing()
+        if not missing:
+            self._stall = None
+            return
+        block = self._assembler.sequence_no + 1
+        now = time.monotonic()
+        if self._stall is None or self._stall.block != block:
+            self._stall = _Stall(block, now)
+        elif self._stall.asked is None and now - self._stall.since >= self._barrier_s:
+            topics = {self.names.of_table(line.table_id, line.table_name) for line in missing}
+            self._stall.asked = {part for part in self._assigned if part[0] in topics}
+            for part in self._stall.asked:
+                at = self._assembler.next_offset(*part)
+                self._consumer.seek(TopicPartition(*part, at))  # makes librdkafka fetch, and tell the end, anew
+        elif self._stall.asked is not None and self._stall.asked <= self._paused:
+            line = missing[0]
+            raise GapError(
+                f"block {block}: {len(missing)} revisions are not in Kafka, the first is {line.table_name} "
+                f"{line.document_id} version {line.version}: sequence number in the table",
+                expected=line.table_sequence_no,
+                actual="nothing up to the end of the topic",
+            )
