@@ -1,0 +1,264 @@
+"""Tokens -> queries: SELECT and its clauses, set operations, WITH."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeVar
+
+from ledger.partiql.expression_parser import OPERAND, SET_OPERATORS, ExpressionParser
+from ledger.partiql.statements import (
+    AllFields,
+    Expression,
+    From,
+    GroupBy,
+    Item,
+    Join,
+    OrderKey,
+    Path,
+    Pivot,
+    Projection,
+    Query,
+    Select,
+    SelectList,
+    SelectStar,
+    SelectValue,
+    SetOperation,
+    Source,
+    StarOf,
+    Subquery,
+    With,
+)
+
+__all__ = ["QueryParser"]
+
+_T = TypeVar("_T")
+_JOIN_BEGINS = frozenset({",", "join", "inner", "left", "right", "full", "cross"})
+
+
+class QueryParser(ExpressionParser):
+    """The half of the parser that reads queries."""
+
+    def query(self) -> Query:
+        """Read a query: SELECT, PIVOT or WITH, set operations, ORDER BY, LIMIT, OFFSET."""
+        self.enter()
+        found = self._with() if self.token.word == "with" else self._tail(self._set_operations(self._select()))
+        self.taller(2)
+        self.leave()
+        return found
+
+    def set_operations(self, left: Query | Expression) -> Query:
+        """Go on after the left operand of UNION, INTERSECT or EXCEPT."""
+        return self._tail(self._set_operations(left))
+
+    def _with(self) -> With:
+        at = self.advance().at
+        if self.token.word == "recursive" and self.peek().word != "as":
+            self.refuse("WITH RECURSIVE is not supported", at)
+        bindings = self._several(self._with_binding)
+        return With(bindings, self.query(), at)
+
+    def _with_binding(self) -> tuple[str, Query]:
+        name = self.name("a name for the query")
+        self.expect("as")
+        self.expect("(")
+        query = self.query()
+        self.expect(")")
+        return name, query
+
+    def _set_operations(self, left: Query | Expression) -> Query | Expression:
+        """Read what follows `left`; INTERSECT binds more strongly than UNION and EXCEPT."""
+        left = self._intersections(left)
+        while self.token.word in SET_OPERATORS:
+            left = self._set_operation(left, lambda: self._intersections(self._set_operand()))
+        return left
+
+    def _intersections(self, left: Query | Expression) -> Query | Expression:
+        while self.token.word == "intersect" or (self.token.word == "outer" and self.peek().word == "intersect"):
+            left = self._set_operation(left, self._set_operand)
+        return left
+
+    def _set_operation(self, left: Query | Expression, right: Callable[[], Query | Expression]) -> Query:
+        at = self.token.at
+        outer = self.accept("outer")
+        if self.token.word not in ("union", "intersect", "except"):
+            self.fail("UNION, INTERSECT or EXCEPT")
+        operator = self.advance().word
+        keep = self.accept("all")
+        if not keep:
+            self.accept("distinct")
+        found = SetOperation(operator, keep, outer, _unwrapped(left), _unwrapped(right()), (), None, None, at)
+        self.taller()
+        return found
+
+    def _set_operand(self) -> Query | Expression:
+        if self.token.word in ("select", "pivot"):
+            return self._select()
+        return self.expression(OPERAND)
+
+    def _tail(self, query: Query | Expression) -> Query:
+        assert isinstance(query, Select | SetOperation), "an expression comes here only with a set operator after it"
+        order = self.order_keys()
+        limit = self.expression() if self.accept("limit") else None
+        offset = self.expression() if self.accept("offset") else None
+        if offset is not None and self.token.word == "limit":
+            self.refuse("LIMIT stands before OFFSET", self.token.at)
+        return replace(query, order_by=order, limit=limit, offset=offset)
+
+    # SELECT.
+
+    def _select(self) -> Select:
+        self.enter()
+        at = self.token.at
+        distinct = False
+        if self.accept("pivot"):
+            projection: Projection = self._pivot()
+        else:
+            self.expect("select")
+            distinct = self.accept("distinct")
+            if not distinct:
+                self.accept("all")
+            projection = self._projection()
+        if self.token.word != "from":
+            self.fail("FROM")
+        self.advance()
+        source = self.from_list()
+        where = self.expression() if self.accept("where") else None
+        group_by = self._group_by() if self.token.word == "group" else None
+        having = self.expression() if self.accept("having") else None
+        self.leave()
+        return Select(distinct, projection, source, where, group_by, having, (), None, None, at)
+
+    def _pivot(self) -> Pivot:
+        value = self.expression()
+        self.expect("at", " of PIVOT")
+        return Pivot(value, self.expression())
+
+    def _projection(self) -> Projection:
+        if self.accept("value"):
+            return SelectValue(self.expression())
+        if self.token.word == "*":
+            at = self.advance().at
+            if self.token.word == ",":
+                self.refuse("SELECT * stands alone; for one source among several write alias.*", self.token.at)
+            return SelectStar(at)
+        return SelectList(self._several(self._item))
+
+    def _item(self) -> Item | StarOf:
+        at = self.token.at
+        if self.token.word == "*":
+            self.refuse("SELECT * stands alone; for one source among several write alias.*", at)
+        expression = self.expression()
+        if isinstance(expression, Path) and isinstance(expression.steps[-1], AllFields):
+            steps = expression.steps[:-1]
+            return StarOf(Path(expression.root, steps, expression.at) if steps else expression.root, at)
+        return Item(expression, self.alias(), at)
+
+    def _group_by(self) -> GroupBy:
+        at = self.advance().at
+        if self.token.word == "as":
+            self.fail("BY and the expressions to group by")
+        self.expect("by")
+        if self.accept("partial"):
+            self.refuse("GROUP PARTIAL BY is not supported", at)
+
+        def key() -> tuple[Expression, str | None]:
+            return self.expression(), self.alias()
+
+        keys = self._several(key)
+        group_as = None
+        if self.accept("group"):
+            self.expect("as")
+            group_as = self.name("a name for the group")
+        return GroupBy(keys, group_as, at)
+
+    def order_keys(self) -> tuple[OrderKey, ...]:
+        """Read ORDER BY if it stands here."""
+        if not self.accept("order"):
+            return ()
+        self.expect("by")
+        return self._several(self._order_key)
+
+    def _order_key(self) -> OrderKey:
+        at = self.token.at
+        expression = self.expression()
+        descending = self.accept("desc")
+        if not descending:
+            self.accept("asc")
+        nulls_first = None
+        if self.accept("nulls"):
+            if self.token.word not in ("first", "last"):
+                self.fail("FIRST or LAST")
+            nulls_first = self.advance().word == "first"
+        return OrderKey(expression, descending, nulls_first, at)
+
+    # FROM.
+
+    def from_list(self) -> From:
+        """Read what FROM ranges over: sources between commas and JOINs."""
+        left: From = self._from_source()
+        while self.token.word in _JOIN_BEGINS:
+            left = self._join(left)
+            self.taller()
+        return left
+
+    def _join(self, left: From) -> From:
+        at = self.token.at
+        if self.accept(","):
+            return Join("inner", left, self._from_source(), None, at)
+        kind = self.advance().word
+        if kind in ("left", "right", "full"):
+            self.accept("outer")
+        if kind == "join":
+            kind = "inner"
+        else:
+            self.expect("join")
+        right = self._from_source()
+        if kind == "cross":
+            return Join("inner", left, right, None, at)
+        if kind == "inner" and self.token.word != "on":
+            return Join(kind, left, right, None, at)
+        self.expect("on", " of JOIN")
+        return Join(kind, left, right, self.expression(), at)
+
+    def _from_source(self) -> From:
+        self.enter()
+        if self.token.word == "(" and self._is_join_in_parentheses():
+            self.advance()
+            found = self.from_list()
+            self.expect(")")
+        else:
+            found = self.source()
+        self.leave()
+        return found
+
+    def _is_join_in_parentheses(self) -> bool:
+        """Tell `(a JOIN b ON ...)` from `(expression)` by the first word behind a name and its alias."""
+        ahead = 1
+        while self.peek(ahead).kind in ("word", "name") or self.peek(ahead).word in (".", "@"):
+            if self.peek(ahead).word in ("select", "pivot", "with"):
+                return False
+            if self.peek(ahead).word in ("join", "inner", "left", "right", "full", "cross"):
+                return self.peek(ahead + 1).word != "("
+            ahead += 1
+        return False
+
+    def source(self) -> Source:
+        """Read `[UNPIVOT] expression [AS alias] [AT alias] [BY alias]`."""
+        at = self.token.at
+        unpivot = self.accept("unpivot")
+        expression = self.expression(OPERAND)
+        alias = self.alias()
+        at_alias = self.name("an alias") if self.accept("at") else None
+        by_alias = self.name("an alias") if self.accept("by") else None
+        return Source(expression, alias, at_alias, by_alias, unpivot, at)
+
+    def _several(self, read: Callable[[], _T]) -> tuple[_T, ...]:
+        found = [read()]
+        while self.accept(","):
+            found.append(read())
+        return tuple(found)
+
+
+def _unwrapped(operand: Query | Expression) -> Query | Expression:
+    return operand.query if isinstance(operand, Subquery) else operand
