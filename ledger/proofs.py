@@ -17,11 +17,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ledger import merkle
-from ledger.block import Block, BlockAddress
+from ledger.block import BLOCK_FORMAT, Block, BlockAddress, address_struct, revision_struct
 from ledger.errors import NotFoundError
+from ledger.values import Value
 from ledger.views import Views
 
-__all__ = ["Digest", "block_proof", "digest", "path_in_block", "revision_proof"]
+__all__ = ["Digest", "block_proof", "digest", "path_in_block", "receipt", "revision_proof"]
 
 _REVISIONS_ENTRY = 1
 """Where the root of a block's revisions stands in its entriesHashList (design section 3)."""
@@ -81,6 +82,35 @@ def revision_proof(views: Views, block: Block, document_id: str, tip: int | None
         raise NotFoundError(f"block {block.address} has no revision of document {document_id}")
     path = path_in_block(list(hashes.values()), list(hashes).index(document_id), block)
     return path + block_proof(views, block.sequence_no, tip)
+
+
+def receipt(ledger_name: str, views: Views, document_id: str, version: int, tip: int | None = None) -> dict[str, Value]:
+    """Give all that an offline check of one revision needs (`ledger.receipt`), with the digest at block number `tip`; default the last.
+
+    Raises:
+        NotFoundError: there is no such revision, or it is after `tip`, or there is no such tip.
+    """
+    with views.snapshot() as snapshot:
+        found = snapshot.revision_location(document_id, version)
+    if found is None:
+        raise NotFoundError(f"document {document_id!r} has no version {version}")
+    block = views.block(found[0])
+    at_tip = digest(views, tip)
+    assert at_tip.tip is not None
+    proof: list[Value] = list(revision_proof(views, block, document_id, at_tip.tip.sequence_no))
+    table, revision = next((t, r) for t, _, r in block.revisions() if r.id == document_id)
+    return {
+        "format": BLOCK_FORMAT,
+        "ledger": ledger_name,
+        "strandId": views.strand_id,
+        "blockAddress": address_struct(block.address),
+        "tableId": table.table_id,
+        "tableName": table.table_name,
+        "revision": revision_struct(block, revision),
+        "proof": proof,
+        "digest": at_tip.digest,
+        "digestTipAddress": address_struct(at_tip.tip),
+    }
 
 
 def _check_tip(views: Views, sequence_no: int, tip: int | None) -> int:

@@ -47,6 +47,11 @@ class Names:
         return added
 
     def decode(self, encoded: bytes, count: int) -> Value:
+        """Read what `encode` gave.
+
+        Raises:
+            InvalidValueError: it gave something else.
+        """
         return ion.decode_part(encoded, self._table if count == NO_OWN_NAMES else self._first(count))
 
     def _learn(self, data: Struct) -> bool:

@@ -28,10 +28,10 @@ from typing import Final
 
 from ledger import ion
 from ledger.block import BlockAddress
-from ledger.errors import IntegrityError
+from ledger.errors import IntegrityError, InvalidValueError
 from ledger.ids import ID_LENGTH
 from ledger.partiql.context import Document
-from ledger.values import MultiStruct, Precision, Timestamp
+from ledger.values import MultiStruct, Precision, Struct, Timestamp
 from ledger.views.names import NO_OWN_NAMES, Names
 
 __all__ = [
@@ -133,13 +133,10 @@ def document_of_row(key: bytes, row: bytes, strand_id: str, names: Names) -> Doc
     """Read a current document.
 
     Raises:
-        IntegrityError: the data is no struct.
-        InvalidValueError: the data is not Ion.
+        IntegrityError: the data is no Ion struct.
     """
-    version, sequence_no, time_ms, transaction_id, hash_, count = _HEADER.unpack_from(row)
-    data = names.decode(row[_HEADER.size :], count) if len(row) > _HEADER.size else None
-    if not (data is None or isinstance(data, dict | MultiStruct)):
-        raise IntegrityError("a stored document is no struct", address=key, actual=data)
+    version, sequence_no, time_ms, transaction_id, hash_, _ = _HEADER.unpack_from(row)
+    data = _data(key, row, names)
     return Document(
         key[1:23].decode(),
         key[23:].decode(),
@@ -153,12 +150,23 @@ def document_of_row(key: bytes, row: bytes, strand_id: str, names: Names) -> Doc
     )
 
 
-def plain_row(row: bytes, names: Names) -> bytes:
+def plain_row(key: bytes, row: bytes, names: Names) -> bytes:
     """Give a current document's row as it would be without shared names, so that rows of two stores can be compared.
 
     Raises:
-        InvalidValueError: the data is not Ion.
+        IntegrityError: the data is no Ion struct.
     """
-    data = row[_HEADER.size :]
-    count = int.from_bytes(row[_HEADER.size - 2 : _HEADER.size], "big")
-    return row[: _HEADER.size - 2] + (ion.encode(names.decode(data, count)) if data else b"")
+    data = _data(key, row, names)
+    return row[: _HEADER.size - 2] + (b"" if data is None else ion.encode(data))
+
+
+def _data(key: bytes, row: bytes, names: Names) -> Struct | None:
+    if len(row) == _HEADER.size:
+        return None
+    try:
+        data = names.decode(row[_HEADER.size :], int.from_bytes(row[_HEADER.size - 2 : _HEADER.size], "big"))
+    except InvalidValueError as error:
+        raise IntegrityError(f"a stored document is not Ion: {error}", address=key) from error
+    if not isinstance(data, dict | MultiStruct):
+        raise IntegrityError("a stored document is no struct", address=key, actual=data)
+    return data

@@ -136,7 +136,7 @@ class Snapshot:
     def rows(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
         """Give every (key, value) of one kind as another store would have it: documents as `rows.plain_row`, none from the cache."""
         for key, row in entries_in(self._transaction, prefix):
-            yield key, rows.plain_row(row, self._names) if prefix == rows.CURRENT else row
+            yield key, rows.plain_row(key, row, self._names) if prefix == rows.CURRENT else row
 
     def close(self) -> None:
         """Let go of the store's space. Closing twice does nothing."""

@@ -34,7 +34,12 @@ class Store:
     """The open LMDB environment, with what its rows need to be read: the strand's id, the shared names, the cache."""
 
     def __init__(self, directory: Path, strand_id: str, limits: Limits) -> None:
-        """Raises lmdb.Error: LMDB refuses the file."""
+        """Open the environment; make it if there is none.
+
+        Raises:
+            lmdb.Error: LMDB refuses the file.
+            Doubt: the file is cut short.
+        """
         self._directory, self._limits, self.strand_id = directory, limits, strand_id
         self.env = lmdb.open(
             str(directory),
@@ -45,6 +50,9 @@ class Store:
             writemap=False,  # with it, a stray write of this process could change the store
             readahead=False,  # look-ups are random, and the store may be larger than memory
         )
+        if (directory / DATA_FILE).stat().st_size < (self.env.info()["last_pgno"] + 1) * self.env.stat()["psize"]:
+            self.env.close()
+            raise Doubt("its file is cut short")  # and reading beyond its end would kill the process
         self.env.reader_check()  # slots of killed processes would keep old pages from being used again
         with self.env.begin() as transaction:
             self.names = Names([name.decode() for _, name in entries_in(transaction, rows.NAME)])
@@ -61,12 +69,9 @@ class Store:
         """Read what the store has applied.
 
         Raises:
-            Doubt: the store is not whole.
+            Doubt: it does not say.
             IntegrityError: a document of the system table is no table.
         """
-        last_page = (self.env.info()["last_pgno"] + 1) * self.env.stat()["psize"]
-        if (self._directory / DATA_FILE).stat().st_size < last_page:  # reading beyond the end would kill the process
-            raise Doubt("its file is cut short")
         with self.env.begin() as transaction:
             position = transaction.get(rows.POSITION)
             if position is None:

@@ -89,7 +89,7 @@ class Views:
         try:
             views = cls._reopen(directory, journal, limits, state)
         except Doubt as doubt:
-            if state is not None or journal.tip is not None:
+            if any((directory / name).exists() for name in LMDB_FILES + FLAT_FILES):
                 _log.warning("the views in %s are rebuilt: %s", directory, doubt)
             trust.erase(directory, LMDB_FILES + FLAT_FILES)
             views = cls._create(directory, journal, limits)
@@ -195,7 +195,11 @@ class Views:
         """
         self._check_alive()
         while True:
-            transaction = self._store.begin_read()
+            try:
+                transaction = self._store.begin_read()
+            except lmdb.Error:
+                self._check_alive()  # closed beside us
+                raise
             head = self._heads.get(transaction.id())
             if head is not None:
                 return Snapshot(head, transaction, self._store, self.block)
@@ -212,12 +216,13 @@ class Views:
         self._check_alive()
         if not blocks:
             return
-        self._alive = False
         try:
             self._apply(blocks)
-        except (lmdb.Error, OSError) as error:
-            raise self._store.failure(error) from error
-        self._alive = True
+        except BaseException as error:
+            self._alive = False
+            if isinstance(error, lmdb.Error | OSError):
+                raise self._store.failure(error) from error
+            raise
 
     def _apply(self, blocks: Sequence[tuple[Block, FrameLocation]]) -> None:
         self._check_chain([block for block, _ in blocks])

@@ -13,12 +13,12 @@ _FRAME_BYTES = 100
 
 @dataclass
 class MemoryJournal:
-    """Block n is at offset 100 n of segment 0."""
+    """Block n is at offset 100 n of segment 0. `asked` is from where blocks were asked for."""
 
     strand_id: str
     boot_id: str = "first boot"
     kept: list[Block] = field(default_factory=list)
-    reads: int = 0
+    asked: list[int] = field(default_factory=list)
 
     @property
     def tip(self) -> Block | None:
@@ -29,12 +29,12 @@ class MemoryJournal:
         return [(block, _location(block.sequence_no)) for block in blocks]
 
     def read(self, location: FrameLocation) -> Block:
-        self.reads += 1
         number, rest = divmod(location.offset, _FRAME_BYTES)
         assert (location.segment, rest, location.size) == (0, 0, _FRAME_BYTES)
         return self.kept[number]
 
     def blocks(self, from_sequence_no: int = 0) -> Iterator[tuple[Block, FrameLocation]]:
+        self.asked.append(from_sequence_no)
         for block in self.kept[from_sequence_no:]:
             yield block, _location(block.sequence_no)
 
