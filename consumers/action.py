@@ -14,9 +14,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from consumers.blocks import Revision
 from consumers.errors import OutboxConflictError
 from consumers.projection import Projection, Rows, Table
+from consumers.revision import Revision
 from ledger.values import Value
 from streams.formats.json import dumps
 

@@ -37,10 +37,10 @@ class Progress:
     """What has been done since the start, and how far behind it is."""
 
     position: Position
+    lag: Lag
     blocks: int = 0
     revisions: int = 0
     duplicates: int = 0
-    lag: Lag | None = None
 
 
 def project(
@@ -61,7 +61,7 @@ def project(
         ConsumerError, IntegrityError: see `consumers.errors`; the store stands on the last good batch.
     """
     position = store.position()
-    progress = Progress(position, lag=source.lag())
+    progress = Progress(position, source.lag())
     skipped = frozenset(store.skipped())
     pending: list[VerifiedBlock] = []
     started = 0.0  # when the oldest of them was taken

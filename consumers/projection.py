@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Protocol, TypeAlias
 
-from consumers.blocks import Revision
 from consumers.errors import HandlerError, StoreMismatchError, VersionChangedError
+from consumers.revision import Revision
 
 __all__ = ["ColumnType", "Handler", "Projection", "Row", "Rows", "Scalar", "StoreKind", "Table"]
 

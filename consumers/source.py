@@ -42,13 +42,16 @@ _BARRIER_S = 10.0
 _ADMIN_S = 10.0
 _REPORT_S = 1.0
 
-_SETTINGS: dict[str, str | int | bool] = {
+_OWN_SETTINGS: dict[str, str | int | bool] = {
     "isolation.level": "read_committed",
     "auto.offset.reset": "error",
     "enable.auto.commit": False,
     "enable.auto.offset.store": False,
     "enable.partition.eof": True,
     "allow.auto.create.topics": False,
+}
+"""What the promises rest on: nobody else may set them."""
+_DEFAULTS: dict[str, str | int | bool] = {
     # A fetch returns as soon as anything is committed; the wait only bounds how late a newly assigned partition joins in.
     "fetch.wait.max.ms": 100,
     "fetch.queue.backoff.ms": 10,
@@ -84,7 +87,7 @@ class Source:
         self, kafka: Mapping[str, str], names: TopicNames, position: Position, group: str, barrier_s: float
     ) -> None:
         self.names, self._barrier_s = names, barrier_s
-        self._consumer = Consumer({**_SETTINGS, **kafka, "group.id": group})
+        self._consumer = Consumer({**_DEFAULTS, **kafka, **_OWN_SETTINGS, "group.id": group})
         self._admin = AdminClient(dict(kafka))
         self._start = position
         self._assembler = Assembler(position)

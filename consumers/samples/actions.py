@@ -14,8 +14,8 @@ from decimal import Decimal
 from typing import Any
 
 from consumers.action import Effect, action
-from consumers.blocks import Revision
 from consumers.projection import Projection, Rows, Table
+from consumers.revision import Revision
 from ledger.values import Value
 
 __all__ = ["actions"]

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from datetime import UTC
 
-from consumers.blocks import Revision
 from consumers.projection import ColumnType, Projection, Row, Rows, Table
+from consumers.revision import Revision
 from streams.formats.json import dumps
 
 __all__ = ["analytics"]

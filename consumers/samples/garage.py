@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from consumers.blocks import Revision
 from consumers.projection import Projection, Rows, Table
+from consumers.revision import Revision
 
 __all__ = ["garage"]
 

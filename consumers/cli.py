@@ -1,0 +1,212 @@
+"""The commands of this room: `strandline project NAME`, `strandline rebuild NAME`.
+
+NAME is one of the samples (analytics, garage, actions) or `module:variable`, which is imported from the current directory.
+Exit codes: 0 done; 1 stopped by what stands on stderr (nothing half is written); 2 the command line is wrong.
+Imports stand inside of the commands, so that each starts quickly.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from consumers.position import Position
+    from consumers.project import Progress
+    from consumers.projection import Projection
+    from consumers.sender import Delivery
+    from consumers.source import Source
+    from consumers.stores import Store
+
+__all__ = ["app"]
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_show_locals=False)
+
+_SAMPLES = {name: f"consumers.samples.{name}:{name}" for name in ("analytics", "garage", "actions")}
+
+Name = Annotated[str, typer.Argument(help="analytics, garage, actions, or module:variable.")]
+Kafka = Annotated[
+    str, typer.Option("--kafka", envvar="KAFKA_BOOTSTRAP_SERVERS", help="Bootstrap servers, HOST:PORT[,HOST:PORT].")
+]
+Ledger = Annotated[str, typer.Option("--ledger", help="Name of the ledger.")]
+StorePath = Annotated[Path, typer.Option("--store", help="The projection's file: rows and position.")]
+Prefix = Annotated[str, typer.Option("--prefix", help="What the names of the topics begin with.")]
+KafkaOption = Annotated[
+    list[str] | None, typer.Option("--kafka-option", help="KEY=VALUE for librdkafka; may be given many times.")
+]
+
+
+@app.command("project")
+def project_command(
+    name: Name,
+    *,
+    kafka: Kafka,
+    ledger: Ledger,
+    store: StorePath,
+    prefix: Prefix = "strandline",
+    until_caught_up: Annotated[bool, typer.Option(help="End when the end of the stream is reached.")] = False,
+    deliver: Annotated[
+        str | None, typer.Option(help="Where an outbox is delivered to: folder:PATH or kafka:TOPIC.")
+    ] = None,
+    skip: Annotated[
+        str | None,
+        typer.Option(help="DOCUMENT_ID:VERSION of a revision never to hand to the handlers; --reason says why."),
+    ] = None,
+    reason: Annotated[str, typer.Option(help="Why it is skipped; kept in the store.")] = "not said",
+    reread: Annotated[
+        bool, typer.Option(help="Read the topics from their beginning: what was applied is not applied again.")
+    ] = False,
+    kafka_option: KafkaOption = None,
+) -> None:
+    """Project the ledger's stream into a store, until SIGTERM or Ctrl-C. Killed at any instant, it goes on where it was."""
+    from dataclasses import replace
+
+    from consumers.progress import show_progress
+    from consumers.project import project
+    from consumers.stores import open_store
+    from consumers.stores.lock import own
+
+    config = _kafka_config(kafka, kafka_option)
+    projection, open_source = _find(name), _source_of(config, prefix, ledger, name)
+    with _errors(), own(store):
+        opened = open_store(projection, store)
+        try:
+            if skip is not None:
+                document_id, version = _revision_key(skip)
+                opened.skip(document_id, version, reason)
+            position = opened.position()
+            source = open_source(replace(position, topics={}) if reread else position)
+            try:
+                with show_progress(name) as show:
+                    after_batch = _with_sender(opened, _delivery(deliver, config), show)
+                    project(
+                        projection,
+                        opened,
+                        source,
+                        stop=_stopper(),
+                        until_caught_up=until_caught_up,
+                        on_applied=after_batch,
+                    )
+            finally:
+                source.close()
+        finally:
+            opened.close()
+
+
+@app.command("rebuild")
+def rebuild_command(
+    name: Name,
+    *,
+    kafka: Kafka,
+    ledger: Ledger,
+    store: StorePath,
+    prefix: Prefix = "strandline",
+    force: Annotated[bool, typer.Option(help="Swap even if the rebuilt one differs from the live one.")] = False,
+    kafka_option: KafkaOption = None,
+) -> None:
+    """Fill a shadow from the stream, compare it with the live store, and swap. Exit code 1, and no swap, if they differ."""
+    from consumers.progress import show_progress
+    from consumers.rebuild import rebuild
+
+    open_source = _source_of(_kafka_config(kafka, kafka_option), prefix, ledger, f"{name}-rebuild")
+    with _errors():
+        with show_progress(f"rebuild {name}") as show:
+            compared = rebuild(_find(name), store, open_source, force=force, stop=_stopper(), on_applied=show)
+        for c in compared:
+            verdict = "equal" if c.equal else "DIFFERENT, swapped by force"
+            typer.echo(f"{c.table}: {c.rebuilt.rows} rows, SHA-256 {c.rebuilt.hash}: {verdict}")
+        typer.echo(f"{store} is rebuilt" if compared else f"{store} is rebuilt; there was nothing to compare it with")
+
+
+def _find(name: str) -> Projection:
+    from consumers.projection import Projection
+
+    module, _, variable = _SAMPLES.get(name, name).partition(":")
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        found = getattr(import_module(module), variable)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise typer.BadParameter(f"no projection {name!r}: {error}") from error
+    if not isinstance(found, Projection):
+        raise typer.BadParameter(f"{name!r} is a {type(found).__name__}, not a Projection")
+    return found
+
+
+def _kafka_config(servers: str, options: list[str] | None) -> dict[str, str]:
+    pairs = [option.partition("=") for option in options or ()]
+    return {"bootstrap.servers": servers} | {key: value for key, _, value in pairs}
+
+
+def _source_of(kafka: dict[str, str], prefix: str, ledger: str, name: str) -> Callable[[Position], Source]:
+    from consumers.source import Source
+    from streams.topics import TopicNames
+
+    group = f"{prefix}.{ledger}.{name.replace(':', '.')}"
+    return lambda position: Source.open(kafka, TopicNames(prefix, ledger), position, group=group)
+
+
+def _delivery(where: str | None, kafka: dict[str, str]) -> Delivery | None:
+    from consumers.sender import Folder, KafkaTopic
+
+    kind, _, target = (where or "").partition(":")
+    if kind == "folder" and target:
+        return Folder(Path(target))
+    if kind == "kafka" and target:
+        return KafkaTopic(kafka, target)
+    if where is not None:
+        raise typer.BadParameter(f"--deliver is folder:PATH or kafka:TOPIC, not {where!r}")
+    return None
+
+
+def _with_sender(
+    store: Store, delivery: Delivery | None, show: Callable[[Progress], None]
+) -> Callable[[Progress], None]:
+    """Deliver after each batch, when rows and position are durable."""
+    from consumers.sender import send
+    from consumers.stores.sqlite import SqliteStore
+
+    if delivery is None:
+        return show
+    if not isinstance(store, SqliteStore):
+        raise typer.BadParameter("--deliver needs a projection with actions, which are kept in SQLite")
+
+    def deliver_and_show(progress: Progress) -> None:
+        send(store, delivery)
+        show(progress)
+
+    return deliver_and_show
+
+
+def _revision_key(text: str) -> tuple[str, int]:
+    document_id, _, version = text.partition(":")
+    if not version.isdigit():
+        raise typer.BadParameter(f"--skip takes DOCUMENT_ID:VERSION, not {text!r}")
+    return document_id, int(version)
+
+
+def _stopper() -> Callable[[], bool]:
+    """Give a function that tells whether SIGTERM or SIGINT has come: the running batch is finished first."""
+    asked: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda received, _: asked.append(received))
+    return lambda: bool(asked)
+
+
+@contextmanager
+def _errors() -> Iterator[None]:
+    from consumers.errors import ConsumerError
+    from ledger.errors import LedgerError
+    from streams.errors import StreamError
+
+    try:
+        yield
+    except (ConsumerError, LedgerError, StreamError, OSError) as error:
+        typer.echo(f"error: {type(error).__name__}: {error}", err=True)
+        raise typer.Exit(1) from error
