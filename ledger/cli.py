@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
 
@@ -23,10 +23,13 @@ from ledger.limits import Limits
 if TYPE_CHECKING:
     from ledger.server.client import Client
     from ledger.server.local import Local
+    from ledger.values import Value
 
 __all__ = ["app"]
 
-_CHECK_SAYS_NO, _WRONG_USE, _REFUSED = 1, 2, 3
+_CHECK_SAYS_NO, _REFUSED = 1, 3
+_FILE_DEPTH_MAX = 80
+"""A document as deep as documents may be, inside of a receipt."""
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_show_locals=False)
 
@@ -56,10 +59,10 @@ def serve(
 
     SIGTERM or Ctrl-C ends it in order: what is in flight is finished and answered, then the exit code is 0.
     """
+    limits = _limits(limit or [])
     from ledger.server.logs import start_logging
     from ledger.server.serve import Coordinator, Settings
 
-    limits = _limits(limit or [])
     start_logging()
     with _errors(), _kafka(kafka, data, ctx.obj) as servers:
         command = (sys.executable, "-m", "strandline", "publish", "--kafka", servers) if servers else ()
@@ -123,6 +126,57 @@ def receipt(
 
     with _errors(), _target(data, url, ledger) as target:
         print(iontext.dump(target.receipt(document_id, version, tip), pretty=True))
+
+
+@app.command("check-receipt")
+def check_receipt_command(
+    file: Annotated[
+        typer.FileBinaryRead, typer.Argument(help="The receipt: Ion text, Ion binary or JSON; - is stdin.")
+    ],
+    digest_file: Annotated[
+        typer.FileBinaryRead | None,
+        typer.Option("--digest", help="A digest that you kept, or got from somebody else than who gave the receipt."),
+    ] = None,
+) -> None:
+    """Check a receipt offline: that a digest covers exactly this revision. Asks nobody.
+
+    Without --digest it is only shown that the receipt agrees with itself. Exit code 1: it does not prove what it says.
+    """
+    from ledger.errors import InvalidValueError
+    from ledger.receipt import check_receipt
+
+    try:
+        shown = _value_in(file)
+        digest = None if digest_file is None else _digest_in(digest_file)
+        print(check_receipt(shown, digest))
+    except (IntegrityError, InvalidValueError) as error:
+        warn(f"NOT PROVEN: {error}")
+        raise typer.Exit(_CHECK_SAYS_NO) from None
+
+
+def _digest_in(file: BinaryIO) -> bytes:
+    """Take the digest out of what the digest command or the server's route wrote."""
+    told = _value_in(file)
+    digest = told.get("digest") if isinstance(told, dict) else None
+    if not isinstance(digest, bytes):
+        raise typer.BadParameter(f"{file.name} is no digest: it has no field 'digest' with bytes")
+    return digest
+
+
+def _value_in(file: BinaryIO) -> Value:
+    """Read a value, however it was saved.
+
+    Raises:
+        InvalidValueError: it is neither Ion nor JSON.
+    """
+    from ledger.errors import InvalidValueError
+    from ledger.server.http import Format
+
+    data = file.read()
+    try:
+        return Format.JSON.read(data, _FILE_DEPTH_MAX)
+    except InvalidValueError:
+        return Format.ION.read(data, _FILE_DEPTH_MAX)
 
 
 def _show_statistics(answer: dict[str, Any]) -> None:

@@ -62,6 +62,7 @@ class _Publisher:
         while (process := self._start()) is not None:
             began = time.monotonic()
             code = process.wait()
+            _close_pipe(process)
             if self._stopping.is_set():
                 return
             if time.monotonic() - began > _SETTLED_S:
@@ -81,8 +82,8 @@ class _Publisher:
     def begin_stop(self) -> None:
         with self._lock:
             self._stopping.set()
-            if self._process is not None and self._process.stdin is not None:
-                self._process.stdin.close()
+            if self._process is not None:
+                _close_pipe(self._process)
 
     def finish_stop(self, deadline: float) -> None:
         """Wait until it has ended, up to the deadline on the monotonic clock; then kill it."""
@@ -99,6 +100,11 @@ class _Publisher:
         if self._process is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
+
+
+def _close_pipe(process: subprocess.Popen[bytes]) -> None:
+    assert process.stdin is not None
+    process.stdin.close()
 
 
 class Publishers:

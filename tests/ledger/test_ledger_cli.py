@@ -1,0 +1,180 @@
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+import ledger
+from ledger import ion, iontext
+from ledger.cli import app
+from ledger.json_values import dump_json
+from ledger.receipt import check_receipt
+
+
+@pytest.fixture
+def run():
+    """Run a command line; give its result: exit_code, stdout, stderr."""
+
+    def invoke(*words, **options):
+        result = CliRunner().invoke(app, [str(word) for word in words], **options)
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        assert "Traceback" not in result.stderr
+        return result
+
+    return invoke
+
+
+@pytest.fixture
+def data(tmp_path):
+    """A data directory with the ledger `vehicles`, which holds one vehicle in two versions."""
+    with ledger.open(tmp_path / "vehicles") as database:
+        database.execute("CREATE TABLE Vehicle")
+        database.execute("CREATE INDEX ON Vehicle (VIN)")
+        database.execute("INSERT INTO Vehicle ?", {"VIN": "1N4", "Year": 2011})
+        database.execute("UPDATE Vehicle SET Year = ? WHERE VIN = ?", 2012, "1N4")
+    return tmp_path
+
+
+def document_id(data):
+    with ledger.open(data / "vehicles") as database:
+        return database.execute("SELECT id FROM Vehicle AS v BY id").rows[0]["id"]
+
+
+def test_execute_gives_one_row_a_line_for_programs(run, data):
+    words = ["execute", "SELECT VIN, Year FROM Vehicle WHERE VIN = ?", '"1N4"', "--data", data, "--ledger", "vehicles"]
+    assert run(*words).stdout == '{"VIN":"1N4","Year":2012}\n'
+    assert run(*words, "-o", "ion").stdout == '{VIN: "1N4", Year: 2012}\n'
+    table = run(*words, "-o", "table").stdout
+    assert "VIN" in table
+    assert "2012" in table
+
+
+def test_execute_says_what_it_cost_and_warns_of_a_scan(run, data):
+    place = ["--data", data, "--ledger", "vehicles"]
+    by_index = run("execute", "SELECT * FROM Vehicle WHERE VIN = '1N4'", *place)
+    assert "1 rows; 1 documents read, 1 look-ups; no block" in by_index.stderr
+    assert "read the whole" not in by_index.stderr
+    by_scan = run("execute", "SELECT * FROM Vehicle WHERE Year = 2012", *place)
+    assert "read the whole of Vehicle" in by_scan.stderr
+    written = run("execute", "INSERT INTO Vehicle ?", '{VIN: "2", price: 12.50}', *place)
+    assert "block 4" in written.stderr
+
+
+def test_execute_tells_a_wrong_statement_with_its_place_and_exits_with_3(run, data):
+    done = run("execute", "SELECT * FROM Vehicle WHERE", "--data", data, "--ledger", "vehicles")
+    assert done.exit_code == 3
+    assert done.stdout == ""
+    assert "line 1" in done.stderr
+    assert "^" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (["execute", "SELECT 1", "--ledger", "vehicles"], 2, "--data"),
+        (["execute", "SELECT 1", "--ledger", "vehicles", "--data", ".", "--url", "http://x"], 2, "--data"),
+        (["execute", "SELECT 1", "--ledger", "nobody", "--data", "."], 3, "no ledger"),
+        (["execute", "SELECT 1", "--ledger", "vehicles", "--url", "ftp://x"], 3, "ftp://x"),
+        (["execute", "SELECT 1", "--ledger", "vehicles", "--url", "http://127.0.0.1:1"], 3, "refused"),
+        (["digest", "--ledger", "nobody", "--data", "."], 3, "no ledger"),
+        (["receipt", "short", "0", "--ledger", "nobody", "--data", "."], 3, "no ledger"),
+        (["digest"], 2, "--ledger"),
+    ],
+)
+def test_what_cannot_be_done_is_told_on_stderr(run, words, code, told):
+    done = run(*words)
+    assert done.exit_code == code
+    assert told in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_wrong_parameter_is_told(run, data):
+    done = run("execute", "SELECT * FROM Vehicle WHERE VIN = ?", "{a:", "--data", data, "--ledger", "vehicles")
+    assert done.exit_code == 3
+    assert "Ion" in done.stderr
+
+
+def test_a_ledger_that_a_server_has_is_not_opened_twice_but_can_be_asked(run, start_server, data):
+    coordinator, stop = start_server(data)
+    url = "http://{}:{}".format(*coordinator.address)
+    refused = run("digest", "--data", data, "--ledger", "vehicles")
+    assert refused.exit_code == 3
+    assert "--url" in refused.stderr
+    select = ["execute", "SELECT VIN, Year FROM Vehicle WHERE VIN = ?", '"1N4"', "--ledger", "vehicles"]
+    assert run(*select, "--url", url).stdout == '{"VIN":"1N4","Year":2012}\n'
+    by_url = run("digest", "--url", url, "--ledger", "vehicles").stdout
+    wrong = run("execute", "SELECT * FROM", "--url", url, "--ledger", "vehicles")
+    assert wrong.exit_code == 3
+    assert "400" in wrong.stderr
+    missing = run("digest", "--url", url, "--ledger", "nobody")
+    assert missing.exit_code == 3
+    assert "404" in missing.stderr
+    stop()
+    assert run("digest", "--data", data, "--ledger", "vehicles").stdout == by_url
+    assert run(*select, "--data", data).stdout == '{"VIN":"1N4","Year":2012}\n'
+
+
+def test_a_receipt_is_checked_offline_in_every_form_that_it_may_be_saved_in(run, data, tmp_path):
+    place = ["--data", data, "--ledger", "vehicles"]
+    digest = tmp_path / "digest.ion"
+    digest.write_text(run("digest", *place).stdout)
+    written = run("receipt", document_id(data), 1, *place)
+    assert written.exit_code == 0
+    receipt = iontext.parse(written.stdout)
+    for name, content in (
+        ("receipt.ion", written.stdout.encode()),
+        ("receipt.10n", ion.encode(receipt)),
+        ("receipt.json", dump_json(receipt)),
+    ):
+        (tmp_path / name).write_bytes(content)
+        alone = run("check-receipt", tmp_path / name)
+        assert alone.exit_code == 0
+        assert "agrees with itself" in alone.stdout
+        against = run("check-receipt", tmp_path / name, "--digest", digest)
+        assert against.exit_code == 0
+        assert "digest that you gave" in against.stdout
+    assert run("check-receipt", "-", input=written.stdout).exit_code == 0
+
+
+def test_a_false_receipt_is_not_proven_and_exits_with_1(run, data, tmp_path):
+    place = ["--data", data, "--ledger", "vehicles"]
+    text = run("receipt", document_id(data), 1, *place).stdout
+    false = tmp_path / "false.ion"
+    false.write_text(text.replace("2012", "2013"))
+    done = run("check-receipt", false)
+    assert done.exit_code == 1
+    assert "NOT PROVEN" in done.stderr
+    assert done.stdout == ""
+    false.write_bytes(b"\x00\x01 no receipt")
+    assert run("check-receipt", false).exit_code == 1
+    false.write_text("{format: 1}")
+    assert run("check-receipt", false).exit_code == 1
+
+
+def test_a_receipt_against_another_digest_is_not_proven(run, data, tmp_path):
+    place = ["--data", data, "--ledger", "vehicles"]
+    earlier = tmp_path / "earlier.ion"
+    earlier.write_text(run("digest", *place).stdout)
+    tip = iontext.parse(earlier.read_text())["digestTipAddress"]["sequenceNo"]
+    run("execute", "INSERT INTO Vehicle {'VIN': '2'}", *place)
+    receipt = tmp_path / "receipt.ion"
+    receipt.write_text(run("receipt", document_id_of(run, place), 0, *place).stdout)
+    assert run("check-receipt", receipt, "--digest", earlier).exit_code == 1
+    receipt.write_text(run("receipt", document_id_of(run, place), 0, *place, "--tip", tip).stdout)
+    assert run("check-receipt", receipt, "--digest", earlier).exit_code == 0
+    check_receipt(iontext.parse(receipt.read_text()), iontext.parse(earlier.read_text())["digest"])
+    no_digest = tmp_path / "no-digest.ion"
+    no_digest.write_text("{a: 1}")
+    assert run("check-receipt", receipt, "--digest", no_digest).exit_code == 2
+
+
+def document_id_of(run, place):
+    row = run("execute", "SELECT id FROM Vehicle AS v BY id WHERE v.VIN = '1N4'", *place).stdout
+    return json.loads(row)["id"]
+
+
+def test_every_command_explains_itself(run):
+    for command in ("serve", "execute", "digest", "receipt", "check-receipt", "verify", "repair"):
+        shown = run(command, "--help", env={"COLUMNS": "200"})
+        assert shown.exit_code == 0
+        assert len(shown.stdout.splitlines()) > 5
