@@ -64,10 +64,10 @@ class Screen:
             shown.add_row(*(Text(str(cell)) for cell in row))
         self.console.print(Padding(shown, (0, 0, 0, 2)))
 
-    def check(self, claim: str, expected: object, actual: object) -> None:
-        """Compare, show and remember."""
+    def check(self, claim: str, expected: object, actual: object, found: str | None = None) -> None:
+        """Compare, show and remember. `found` is shown instead of what was compared, if it held."""
         held = expected == actual
-        found = str(actual) if held else f"expected {expected}, found {actual}"
+        found = (found or str(actual)) if held else f"expected {expected}, found {actual}"
         self.checks.append(Check(claim, found, held))
         self.console.print(
             "  ", self._mark(held), " ", Text(claim), "  ", Text(found, style="dim" if held else "red"), sep=""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import shutil
 import signal
 import socket
 from collections.abc import Iterator
@@ -117,6 +116,21 @@ class Stage:
 
     # The end.
 
+    def write_stop_script(self) -> Path:
+        """Write down how everything is ended when the demo itself is gone."""
+        from streams.local_kafka import status
+
+        pids = [child.pid for child in reversed(self.children.values())]
+        broker = status(self.directory / "kafka") if self.is_own_kafka else None
+        script = self.directory / "stop.sh"
+        lines = [
+            f"kill {' '.join(map(str, pids))}",
+            *([f"kill {broker.pid}"] if broker else []),
+            f"echo {self.directory} can be removed now",
+        ]
+        script.write_text("\n".join(lines) + "\n")
+        return script
+
     def stop_children(self) -> None:
         for child in reversed(self.children.values()):
             child.stop()
@@ -188,9 +202,3 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def copy_of(directory: Path, target: Path) -> Path:
-    """Copy a ledger's directory, without what belongs to its running owner."""
-    shutil.copytree(directory, target, ignore=shutil.ignore_patterns("*.sock", "LOCK"))
-    return target
