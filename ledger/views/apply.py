@@ -22,7 +22,17 @@ from ledger.overlay import field_value
 from ledger.partiql.context import Document
 from ledger.views import rows
 
-__all__ = ["Run", "TableRun", "catalog_after", "entry_moves", "fold", "index_entry", "indexes_of", "runs"]
+__all__ = [
+    "Run",
+    "TableRun",
+    "catalog_after",
+    "entry_moves",
+    "fold",
+    "index_entry",
+    "indexes_of",
+    "runs",
+    "sequence_gap",
+]
 
 _KEY_SIZE = 44
 
@@ -81,7 +91,7 @@ def _fold_table(run: Run, block: Block, table: TableRevisions, number: bytes) ->
     if changed is None:
         changed = run.tables[table.table_id] = TableRun(first, first)
     elif changed.next_sequence_no != first:
-        raise sequence_gap(block.address, table.table_id, changed.next_sequence_no, first)
+        raise sequence_gap(table.table_id, changed.next_sequence_no, first)
     changed.next_sequence_no += len(table.revisions)
     address, time, transaction_id = block.address, block.block_timestamp, block.transaction_id
     for revision in table.revisions:
@@ -106,13 +116,10 @@ def _fold_table(run: Run, block: Block, table: TableRevisions, number: bytes) ->
         )
 
 
-def sequence_gap(address: object, table_id: str, expected: int, actual: int) -> IntegrityError:
-    return IntegrityError(
-        f"the revisions of table {table_id} have a gap or stand twice",
-        address=address,
-        expected=expected,
-        actual=actual,
-    )
+def sequence_gap(table_id: str, expected: int, actual: int) -> IntegrityError:
+    """Give the error to raise where a table's revisions do not follow each other."""
+    message = "the table's revisions have a gap or stand twice"
+    return IntegrityError(message, address=f"table {table_id}", expected=expected, actual=actual)
 
 
 def _ascii(block: Block, text: str, size: int = ID_LENGTH) -> bytes:

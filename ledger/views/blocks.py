@@ -11,19 +11,19 @@
 Rules:
 - Rows are appended and never changed: what was true of n blocks stays readable when there are more.
 - An incomplete subtree (the right edge of the tree of n blocks) is never stored: it is computed from O(log n) stored nodes.
-- Nothing is synced until `sync`. Rows beyond the store's position are what a crash between file and store left: cut when opened.
+- Nothing is synced until `sync`. Rows beyond the store's position are what a crash between file and store left: the next ones go over them.
 """
 
 from __future__ import annotations
 
-import os
 import struct
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ledger.errors import IntegrityError
 from ledger.hashing import HASH_SIZE, dot
-from ledger.journal.segment import FrameLocation
+from ledger.journal import FrameLocation, RealFiles
+from ledger.journal.files import File
 from ledger.views.trust import Doubt
 
 __all__ = ["FLAT_FILES", "BlockFiles", "rows_on_disk"]
@@ -44,25 +44,34 @@ def rows_on_disk(directory: Path) -> int:
 class BlockFiles:
     """The open files. One thread appends; any thread reads what was appended before."""
 
-    def __init__(self, blocks_fd: int, merkle_fd: int, count: int) -> None:
-        self._blocks_fd, self._merkle_fd, self._count = blocks_fd, merkle_fd, count
+    def __init__(self, blocks: File, merkle: File, count: int) -> None:
+        self._blocks, self._merkle, self._count = blocks, merkle, count
         self._edge: list[bytes] = []
         """The roots of the complete subtrees that stand for all blocks so far, largest first: one for each bit of the count."""
 
     @classmethod
+    def create(cls, directory: Path) -> BlockFiles:
+        """Make the files of a store that has applied nothing."""
+        disk = RealFiles()
+        return cls(disk.create(directory / _BLOCKS), disk.create(directory / _MERKLE), 0)
+
+    @classmethod
     def open(cls, directory: Path, count: int) -> BlockFiles:
-        """Open the files of a store that has applied `count` blocks, and cut surplus rows.
+        """Open the files of a store that has applied `count` blocks.
 
         Raises:
             Doubt: there are not so many rows.
         """
-        fds = [os.open(directory / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644) for name in FLAT_FILES]
-        files = cls(fds[0], fds[1], count)
-        for fd, size in zip(fds, (count * _ROW.size, _nodes_before(count) * HASH_SIZE), strict=True):
-            if os.fstat(fd).st_size < size:
-                files.close()
-                raise Doubt("its flat files are cut short")
-            os.ftruncate(fd, size)
+        disk = RealFiles()
+        try:
+            files = cls(
+                disk.open(directory / _BLOCKS, writable=True), disk.open(directory / _MERKLE, writable=True), count
+            )
+        except FileNotFoundError as error:
+            raise Doubt(f"there is no file {error.filename}") from error
+        if files._blocks.size() < count * _ROW.size or files._merkle.size() < _nodes_before(count) * HASH_SIZE:
+            files.close()
+            raise Doubt("its flat files are cut short")
         files._edge = files._read_edge()
         return files
 
@@ -95,8 +104,8 @@ class BlockFiles:
                 bits >>= 1
             self._edge.append(node)
             count += 1
-        _write_at(self._blocks_fd, rows, self._count * _ROW.size)
-        _write_at(self._merkle_fd, nodes, _nodes_before(self._count) * HASH_SIZE)
+        self._blocks.write(self._count * _ROW.size, bytes(rows))
+        self._merkle.write(_nodes_before(self._count) * HASH_SIZE, bytes(nodes))
         self._count = count
 
     def location(self, sequence_no: int) -> FrameLocation:
@@ -105,7 +114,7 @@ class BlockFiles:
         Raises:
             IntegrityError: the file has no such row.
         """
-        return FrameLocation(*_ROW.unpack(_read_at(self._blocks_fd, _ROW.size, sequence_no * _ROW.size)))
+        return FrameLocation(*_ROW.unpack(_read(self._blocks, _ROW.size, sequence_no)))
 
     def block_hash(self, sequence_no: int) -> bytes:
         """Give the 32 bytes of block `sequence_no`'s hash."""
@@ -135,39 +144,30 @@ class BlockFiles:
 
     def _stored(self, level: int, index: int) -> bytes:
         position = _nodes_before(((index + 1) << level) - 1) + level
-        return _read_at(self._merkle_fd, HASH_SIZE, position * HASH_SIZE)
+        return _read(self._merkle, HASH_SIZE, position)
 
     def rows(self) -> Iterator[tuple[str, int, bytes]]:
         """Give (file, number of the row, its bytes) of all rows of both files."""
-        sizes = ((self._blocks_fd, _ROW.size, self._count), (self._merkle_fd, HASH_SIZE, _nodes_before(self._count)))
-        for name, (fd, size, count) in zip(FLAT_FILES, sizes, strict=True):
+        files = ((self._blocks, _ROW.size, self._count), (self._merkle, HASH_SIZE, _nodes_before(self._count)))
+        for name, (file, size, count) in zip(FLAT_FILES, files, strict=True):
             for number in range(count):
-                yield name, number, _read_at(fd, size, number * size)
+                yield name, number, _read(file, size, number)
 
     def sync(self) -> None:
-        os.fsync(self._blocks_fd)
-        os.fsync(self._merkle_fd)
+        self._blocks.sync()
+        self._merkle.sync()
 
     def close(self) -> None:
-        os.close(self._blocks_fd)
-        os.close(self._merkle_fd)
+        self._blocks.close()
+        self._merkle.close()
 
 
 def _nodes_before(leaf: int) -> int:
     return 2 * leaf - leaf.bit_count()
 
 
-def _write_at(fd: int, data: bytearray, offset: int) -> None:
-    view = memoryview(data)
-    while view:
-        written = os.pwrite(fd, view, offset)
-        view, offset = view[written:], offset + written
-
-
-def _read_at(fd: int, size: int, offset: int) -> bytes:
-    data = os.pread(fd, size, offset)
+def _read(file: File, size: int, number: int) -> bytes:
+    data = file.read(number * size, size)
     if len(data) != size:
-        raise IntegrityError(
-            "a row is missing in a file of the views", address=f"byte {offset}", expected=size, actual=len(data)
-        )
+        raise IntegrityError("a row is missing in a flat file of the views", address=f"row {number}")
     return data

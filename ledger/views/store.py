@@ -15,7 +15,7 @@ import lmdb
 
 from ledger.block import SYSTEM_TABLE_ID
 from ledger.catalog import Catalog, Index, table_of_document
-from ledger.errors import JournalFailedError, LimitExceededError
+from ledger.errors import IntegrityError, JournalFailedError, LimitExceededError
 from ledger.limits import Limits
 from ledger.partiql.context import Document
 from ledger.views import apply, rows
@@ -24,7 +24,7 @@ from ledger.views.names import Names
 from ledger.views.snapshot import Head, documents_in, entries_in
 from ledger.views.trust import DATA_FILE, Doubt
 
-__all__ = ["LMDB_FILES", "Store"]
+__all__ = ["LMDB_FILES", "Store", "failure"]
 
 LMDB_FILES = (DATA_FILE, "lock.mdb")
 _ENTRIES_AT_ONCE = 10_000
@@ -40,7 +40,7 @@ class Store:
             lmdb.Error: LMDB refuses the file.
             Doubt: the file is cut short.
         """
-        self._directory, self._limits, self.strand_id = directory, limits, strand_id
+        self.limits, self.strand_id = limits, strand_id
         self.env = lmdb.open(
             str(directory),
             map_size=limits.view_map_bytes_max,
@@ -54,8 +54,7 @@ class Store:
             self.env.close()
             raise Doubt("its file is cut short")  # and reading beyond its end would kill the process
         self.env.reader_check()  # slots of killed processes would keep old pages from being used again
-        with self.env.begin() as transaction:
-            self.names = Names([name.decode() for _, name in entries_in(transaction, rows.NAME)])
+        self.names = Names([])
         self.cache = DocumentCache(limits.cached_documents_max)
 
     def create(self) -> Head:
@@ -69,35 +68,31 @@ class Store:
         """Read what the store has applied.
 
         Raises:
-            Doubt: it does not say.
-            IntegrityError: a document of the system table is no table.
+            Doubt, lmdb.Error: it cannot be read.
         """
-        with self.env.begin() as transaction:
-            position = transaction.get(rows.POSITION)
+        try:
+            with self.env.begin() as transaction:
+                position = transaction.get(rows.POSITION)
+                self.names = Names([name.decode() for _, name in entries_in(transaction, rows.NAME)])
+                tables = [d for _, d in documents_in(transaction, SYSTEM_TABLE_ID, b"", self.strand_id, self.names)]
             if position is None:
                 raise Doubt("it does not say what it has applied")
-            tables = [d for _, d in documents_in(transaction, SYSTEM_TABLE_ID, b"", self.strand_id, self.names)]
-        sequence_no, block_hash = rows.unpack_position(position)
-        changed = max((d.block_address.sequence_no for d in tables if d.block_address), default=-1)
-        catalog = Catalog.of_tables(changed, [table_of_document(d.data) for d in tables if d.data is not None])
-        return Head(sequence_no, block_hash, catalog)
+            changed = max((d.block_address.sequence_no for d in tables if d.block_address), default=-1)
+            catalog = Catalog.of_tables(changed, [table_of_document(d.data) for d in tables if d.data is not None])
+        except (
+            IntegrityError,
+            UnicodeDecodeError,
+        ) as error:  # rot: what was closed cleanly and then changed on the disk
+            raise Doubt(f"it cannot be read: {error}") from error
+        return Head(*rows.unpack_position(position), catalog)
 
     def begin_read(self) -> lmdb.Transaction[bytes]:
         """Raises LimitExceededError: too many are open."""
         try:
             return self.env.begin()
         except lmdb.ReadersFullError as error:
-            maximum = self._limits.view_snapshots_max
+            maximum = self.limits.view_snapshots_max
             raise LimitExceededError("view_snapshots_max", maximum, maximum + 1) from error
-
-    def failure(self, error: Exception) -> JournalFailedError:
-        """Say what failed, and what to do about it."""
-        if isinstance(error, lmdb.MapFullError):
-            return JournalFailedError(
-                f"the view store in {self._directory} has reached the limit view_map_bytes_max of"
-                f" {self._limits.view_map_bytes_max} bytes; raise it and open the ledger again: nothing is lost"
-            )
-        return JournalFailedError(f"the view store in {self._directory} could not be written: {error}")
 
     def write(self, transaction: lmdb.Transaction[bytes], run: apply.Run, catalog: Catalog) -> Catalog:
         """Write what a run changed; give the catalogue after it.
@@ -147,7 +142,7 @@ class Store:
         row = transaction.get(key)
         sequence_no, live = (0, 0) if row is None else rows.unpack_table(row)
         if sequence_no != changed.first_sequence_no:
-            raise apply.sequence_gap(self._directory, table_id, sequence_no, changed.first_sequence_no)
+            raise apply.sequence_gap(table_id, sequence_no, changed.first_sequence_no)
         transaction.put(key, rows.pack_table(changed.next_sequence_no, live + changed.live_added))
 
     def _follow_catalog(self, transaction: lmdb.Transaction[bytes], before: Catalog, after: Catalog) -> None:
@@ -175,3 +170,13 @@ class Store:
     ) -> Iterator[tuple[bytes, bytes | None]]:
         documents = documents_in(transaction, table_id, last, self.strand_id, self.names)
         return ((key, apply.index_entry(index, document)) for key, document in islice(documents, _ENTRIES_AT_ONCE))
+
+
+def failure(directory: Path, limits: Limits, error: Exception) -> JournalFailedError:
+    """Say what failed, and what to do about it."""
+    if isinstance(error, lmdb.MapFullError):
+        return JournalFailedError(
+            f"the view store in {directory} has reached the limit view_map_bytes_max of"
+            f" {limits.view_map_bytes_max} bytes; raise it and open the ledger again: nothing is lost"
+        )
+    return JournalFailedError(f"the view store in {directory} could not be opened or written: {error}")

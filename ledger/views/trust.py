@@ -15,10 +15,11 @@ file: then the page cache has every write, also of a process that was killed. (A
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from ledger.journal import RealFiles
 
 __all__ = ["DATA_FILE", "Doubt", "State", "believed", "erase", "read_state", "write_state"]
 
@@ -66,12 +67,14 @@ def write_state(directory: Path, strand_id: str, boot_id: str, clean: tuple[int,
         "dataFile": _identity(directory),
         "clean": None if clean is None else {"sequenceNo": clean[0], "blockHash": clean[1].hex()},
     }
-    with open(directory / _NEW_STATE, "wb") as file:
-        file.write(json.dumps(said).encode())
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(directory / _NEW_STATE, directory / _STATE)
-    _sync_directory(directory)
+    disk = RealFiles()
+    (directory / _NEW_STATE).unlink(missing_ok=True)
+    file = disk.create(directory / _NEW_STATE)
+    file.write(0, json.dumps(said).encode())
+    file.sync()
+    file.close()
+    disk.rename(directory / _NEW_STATE, directory / _STATE)
+    disk.sync_directory(directory)
 
 
 def believed(directory: Path, state: State | None, strand_id: str, boot_id: str) -> State:
@@ -97,7 +100,7 @@ def erase(directory: Path, names: tuple[str, ...]) -> None:
     """Throw a store away. STATE goes first: what a crash leaves of the rest is not believed."""
     for name in (_STATE, _NEW_STATE):
         (directory / name).unlink(missing_ok=True)
-    _sync_directory(directory)
+    RealFiles().sync_directory(directory)
     for name in names:
         (directory / name).unlink(missing_ok=True)
 
@@ -108,11 +111,3 @@ def _identity(directory: Path) -> tuple[int, int]:
     except FileNotFoundError:
         return (0, 0)
     return status.st_dev, status.st_ino
-
-
-def _sync_directory(directory: Path) -> None:
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -6,7 +6,7 @@
 
 Whoever removes the directory has it rebuilt from the journal at the next open.
 
-    apply   flat files <- rows     a crash leaves surplus rows: cut at the next open
+    apply   flat files <- rows     a crash leaves surplus rows: the next open applies those blocks again
             LMDB       <- rows     one write transaction; a crash leaves the state before it: the next open applies the rest
             head       <- new      new snapshots see the blocks
 
@@ -27,12 +27,12 @@ import lmdb
 
 from ledger.block import Block
 from ledger.errors import IntegrityError, JournalFailedError
-from ledger.journal.segment import FrameLocation
+from ledger.journal import FrameLocation
 from ledger.limits import Limits
 from ledger.views import apply, rows, trust
 from ledger.views.blocks import FLAT_FILES, BlockFiles, rows_on_disk
 from ledger.views.snapshot import Head, Snapshot
-from ledger.views.store import LMDB_FILES, Store
+from ledger.views.store import LMDB_FILES, Store, failure
 from ledger.views.trust import Doubt
 
 __all__ = ["BlockLog", "Progress", "Views"]
@@ -69,6 +69,7 @@ class Views:
 
     def __init__(self, directory: Path, journal: BlockLog, store: Store, head: Head, block_files: BlockFiles) -> None:
         self._directory, self._journal, self._store, self.block_files = directory, journal, store, block_files
+        self._limits = store.limits
         self._head = head
         with store.env.begin() as transaction:
             self._heads = {transaction.id(): head}
@@ -82,13 +83,20 @@ class Views:
             IntegrityError: they know blocks that the journal has not.
             JournalFailedError: the store could not be written.
         """
+        try:
+            return cls._open(directory, journal, limits, progress)
+        except (lmdb.Error, OSError) as error:
+            raise failure(directory, limits, error) from error
+
+    @classmethod
+    def _open(cls, directory: Path, journal: BlockLog, limits: Limits, progress: Progress | None) -> Views:
         directory.mkdir(parents=True, exist_ok=True)
         state = trust.read_state(directory)
         if state is not None and state.strand_id == journal.strand_id:
             _refuse_ahead(directory, rows_on_disk(directory) - 1, journal)
         try:
             views = cls._reopen(directory, journal, limits, state)
-        except Doubt as doubt:
+        except (Doubt, lmdb.Error) as doubt:
             if any((directory / name).exists() for name in LMDB_FILES + FLAT_FILES):
                 _log.warning("the views in %s are rebuilt: %s", directory, doubt)
             trust.erase(directory, LMDB_FILES + FLAT_FILES)
@@ -103,20 +111,15 @@ class Views:
 
     @classmethod
     def _reopen(cls, directory: Path, journal: BlockLog, limits: Limits, state: trust.State | None) -> Views:
-        """Raises Doubt: what is there cannot be believed."""
+        """Raises Doubt or lmdb.Error: what is there cannot be believed."""
         state = trust.believed(directory, state, journal.strand_id, journal.boot_id)
-        try:
-            store = Store(directory, journal.strand_id, limits)
-        except lmdb.Error as error:
-            raise Doubt(f"LMDB refuses it: {error}") from error
+        store = Store(directory, journal.strand_id, limits)
         try:
             head = store.head()
-            position = (head.sequence_no, head.block_hash)
-            if state.clean is not None and state.clean != position:
+            if state.clean is not None and state.clean != (head.sequence_no, head.block_hash):
                 raise Doubt(f"it was closed at block {state.clean[0]} and is at {head.sequence_no}")
             _refuse_ahead(directory, head.sequence_no, journal)
-            files = BlockFiles.open(directory, head.sequence_no + 1)
-            views = cls(directory, journal, store, head, files)
+            views = cls(directory, journal, store, head, BlockFiles.open(directory, head.sequence_no + 1))
         except BaseException:
             store.env.close()
             raise
@@ -130,7 +133,7 @@ class Views:
     @classmethod
     def _create(cls, directory: Path, journal: BlockLog, limits: Limits) -> Views:
         store = Store(directory, journal.strand_id, limits)
-        return cls(directory, journal, store, store.create(), BlockFiles.open(directory, 0))
+        return cls(directory, journal, store, store.create(), BlockFiles.create(directory))
 
     def _compare_with_journal(self) -> None:
         head = self._head
@@ -221,7 +224,7 @@ class Views:
         except BaseException as error:
             self._alive = False
             if isinstance(error, lmdb.Error | OSError):
-                raise self._store.failure(error) from error
+                raise failure(self._directory, self._limits, error) from error
             raise
 
     def _apply(self, blocks: Sequence[tuple[Block, FrameLocation]]) -> None:
@@ -275,7 +278,7 @@ class Views:
                 position = (self._head.sequence_no, self._head.block_hash)
                 trust.write_state(self._directory, self.strand_id, self._journal.boot_id, position)
         except (lmdb.Error, OSError) as error:
-            raise self._store.failure(error) from error
+            raise failure(self._directory, self._limits, error) from error
         finally:
             self._let_go()
 

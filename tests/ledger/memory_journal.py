@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ledger.block import Block
-from ledger.journal.segment import FrameLocation
+from ledger.journal import FrameLocation
 
 _FRAME_BYTES = 100
 

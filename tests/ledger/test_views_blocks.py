@@ -10,7 +10,7 @@ import pytest
 
 from ledger import merkle
 from ledger.errors import IntegrityError
-from ledger.journal.segment import FrameLocation
+from ledger.journal import FrameLocation
 from ledger.views.blocks import BlockFiles, rows_on_disk
 from ledger.views.trust import Doubt
 
@@ -19,7 +19,7 @@ ROWS = [(block_hash, FrameLocation(n // 7, 2**33 + n, 2**32 - 1 - n)) for n, blo
 
 
 def test_root_and_every_path_at_every_tip_agree_with_the_naive_tree(tmp_path: Path) -> None:
-    files = BlockFiles.open(tmp_path, 0)
+    files = BlockFiles.create(tmp_path)
     assert files.root(0) == b""
     for number, row in enumerate(ROWS):
         files.append([row])
@@ -36,10 +36,10 @@ def test_rows_come_back_and_appending_in_parts_with_reopening_gives_the_same_fil
     once, parts = tmp_path / "once", tmp_path / "parts"
     once.mkdir()
     parts.mkdir()
-    BlockFiles.open(once, 0).append(ROWS)
+    BlockFiles.create(once).append(ROWS)
     start = 0
     for size in (1, 0, 2, 5, 30, 32):
-        files = BlockFiles.open(parts, start)
+        files = BlockFiles.open(parts, start) if start else BlockFiles.create(parts)
         files.append(ROWS[start : start + size])
         files.close()
         start += size
@@ -52,8 +52,8 @@ def test_rows_come_back_and_appending_in_parts_with_reopening_gives_the_same_fil
 
 
 @pytest.mark.parametrize("torn_bytes", [0, 1, 15])
-def test_surplus_rows_of_a_crash_are_cut(tmp_path: Path, torn_bytes: int) -> None:
-    files = BlockFiles.open(tmp_path, 0)
+def test_surplus_rows_of_a_crash_are_written_over(tmp_path: Path, torn_bytes: int) -> None:
+    files = BlockFiles.create(tmp_path)
     files.append(ROWS[:9])
     files.close()
     with open(tmp_path / "blocks", "ab") as blocks, open(tmp_path / "merkle", "ab") as nodes:
@@ -69,7 +69,7 @@ def test_surplus_rows_of_a_crash_are_cut(tmp_path: Path, torn_bytes: int) -> Non
 
 @pytest.mark.parametrize("name", ["blocks", "merkle"])
 def test_short_files_are_doubted(tmp_path: Path, name: str) -> None:
-    files = BlockFiles.open(tmp_path, 0)
+    files = BlockFiles.create(tmp_path)
     files.append(ROWS[:9])
     files.close()
     os.truncate(tmp_path / name, (tmp_path / name).stat().st_size - 1)
@@ -78,7 +78,7 @@ def test_short_files_are_doubted(tmp_path: Path, name: str) -> None:
 
 
 def test_a_digest_of_a_large_tree_costs_few_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    files = BlockFiles.open(tmp_path, 0)
+    files = BlockFiles.create(tmp_path)
     files.append([(sha256(b"%d" % n).digest(), ROWS[0][1]) for n in range(10_000)])
     reads: list[int] = []
     real = os.pread

@@ -8,12 +8,15 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import lmdb
 import pytest
 from block_builder import BlockBuilder
 from memory_journal import MemoryJournal
 from naive_views import assert_same
 
-from ledger.errors import IntegrityError
+from ledger.block import SYSTEM_TABLE_ID, SYSTEM_TABLE_NAME
+from ledger.catalog import Table, table_document
+from ledger.errors import IntegrityError, JournalFailedError
 from ledger.ids import id_of_text
 from ledger.limits import Limits
 from ledger.views import Views
@@ -24,7 +27,9 @@ BLOCKS = 40
 @pytest.fixture
 def journal() -> MemoryJournal:
     builder = BlockBuilder()
-    return MemoryJournal(builder.strand_id, kept=builder.add_many(BLOCKS))
+    table = table_document(Table(id_of_text("Cars"), "Cars"))
+    blocks = [builder.add((SYSTEM_TABLE_NAME, "Cars", table)), *builder.add_many(BLOCKS - 1)]
+    return MemoryJournal(builder.strand_id, kept=blocks)
 
 
 @pytest.fixture
@@ -61,6 +66,23 @@ def flip_bytes(directory: Path) -> None:
     for position in range(2 * 4096, len(data), 97):
         data[position] ^= 0xFF
     (directory / "data.mdb").write_bytes(data)
+
+
+def spoil_row(prefix: bytes, changed: bytes) -> Callable[[Path], None]:
+    """Change the first row of a kind, as rot that LMDB does not notice would."""
+
+    def spoil(directory: Path) -> None:
+        with lmdb.open(str(directory)) as env, env.begin(write=True) as transaction, transaction.cursor() as cursor:
+            assert cursor.set_range(prefix)
+            assert cursor.key().startswith(prefix)
+            cursor.put(cursor.key(), cursor.value()[: -len(changed)] + changed)
+
+    return spoil
+
+
+def remove_position(directory: Path) -> None:
+    with lmdb.open(str(directory)) as env, env.begin(write=True) as transaction:
+        transaction.delete(b"p")
 
 
 def cut(name: str, keep: float) -> Callable[[Path], None]:
@@ -157,6 +179,11 @@ SABOTAGE: dict[str, Callable[[Path], None]] = {
     "store cut inside of its first page": cut("data.mdb", 0.001),
     "zeroed store": lambda d: (d / "data.mdb").write_bytes(bytes(100_000)),
     "store is text": lambda d: (d / "data.mdb").write_bytes(b"not LMDB " * 10_000),
+    "no position": remove_position,
+    "position of another block": spoil_row(b"p", b"x"),
+    "catalogue is no Ion": spoil_row(b"d" + SYSTEM_TABLE_ID.encode(), b"\xd5"),
+    "a table is no table": spoil_row(b"d" + SYSTEM_TABLE_ID.encode(), b"\xd0"),
+    "a name is no text": spoil_row(b"n", b"\xff"),
     "no blocks": lambda d: (d / "blocks").unlink(),
     "cut blocks": cut("blocks", 0.9),
     "no merkle": lambda d: (d / "merkle").unlink(),
@@ -184,7 +211,7 @@ def test_without_its_lock_file_a_store_is_still_good(directory: Path, journal: M
     assert not was_rebuilt(journal)
 
 
-def test_surplus_rows_in_the_flat_files_are_cut(directory: Path, journal: MemoryJournal) -> None:
+def test_surplus_rows_in_the_flat_files_are_written_over(directory: Path, journal: MemoryJournal) -> None:
     blocks = journal.kept
     journal.kept = blocks[:25]
     views = open_views(directory, journal)
@@ -238,6 +265,16 @@ def test_a_longer_store_of_another_strand_is_rebuilt_not_refused(directory: Path
     other = MemoryJournal(builder.strand_id, kept=builder.add_many(3))
     assert_same(open_views(directory, other), other.kept)
     assert was_rebuilt(other)
+
+
+def test_a_directory_that_cannot_be_written_says_so(tmp_path: Path, journal: MemoryJournal) -> None:
+    (tmp_path / "views").write_text("a file is in the way")
+    with pytest.raises(JournalFailedError, match=r"could not be opened or written.*File exists"):
+        open_views(tmp_path / "views", journal)
+    leave_closed(tmp_path / "good", journal)
+    (tmp_path / "good" / "STATE.new").mkdir()
+    with pytest.raises(JournalFailedError, match="could not be opened or written"):
+        open_views(tmp_path / "good", journal)
 
 
 def test_a_failed_handle_does_not_call_its_store_clean(directory: Path, journal: MemoryJournal) -> None:

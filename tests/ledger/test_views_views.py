@@ -183,7 +183,7 @@ def test_a_failed_write_to_a_flat_file_kills_the_handle(tmp_path: Path) -> None:
     views.apply(journal.append(builder.add_many(5)))
     (tmp_path / "merkle").unlink()
     views.block_files.close()  # as if the descriptors had failed
-    with pytest.raises(JournalFailedError, match="could not be written"):
+    with pytest.raises(JournalFailedError, match="could not be opened or written"):
         views.apply(journal.append(builder.add_many(5)))
     with pytest.raises(JournalFailedError):
         views.snapshot()
