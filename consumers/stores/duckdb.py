@@ -61,7 +61,8 @@ class DuckDbStore:
         return cls(path, connection, projection.tables)
 
     def position(self) -> Position:
-        return Position.of_json(self._one("SELECT position FROM strandline_projection")[0])
+        ((text,),) = self.connection.execute("SELECT position FROM strandline_projection").fetchall()
+        return Position.of_json(text)
 
     def apply(self, before: Position, after: Position, fold: Callable[[Rows], None]) -> None:
         self.connection.execute("BEGIN")
@@ -92,7 +93,8 @@ class DuckDbStore:
             found = self._buffers[table][key]
         else:
             where = " AND ".join(f'"{name}" = ?' for name in shape.key)
-            found = self.connection.execute(f'SELECT * FROM "{table}" WHERE {where}', list(key)).fetchone()
+            rows = self.connection.execute(f'SELECT * FROM "{table}" WHERE {where}', list(key)).fetchall()
+            found = rows[0] if rows else None
         return None if found is None else dict(zip(shape.columns, found, strict=True))
 
     def select(self, sql: str, *parameters: Scalar) -> list[tuple[Any, ...]]:
@@ -140,11 +142,6 @@ class DuckDbStore:
         finally:
             self.connection.unregister("batch")
 
-    def _one(self, sql: str) -> tuple[Any, ...]:
-        row = self.connection.execute(sql).fetchone()
-        assert row is not None  # made together with the tables
-        return row
-
 
 def _create(connection: duckdb.DuckDBPyConnection, projection: Projection) -> None:
     """Make the tables and the position in one transaction, or check that they are this projection's."""
@@ -155,8 +152,8 @@ def _create(connection: duckdb.DuckDBPyConnection, projection: Projection) -> No
     connection.execute(
         "CREATE TABLE IF NOT EXISTS strandline_skipped (document_id VARCHAR, version BIGINT, reason VARCHAR)"
     )
-    stored = connection.execute("SELECT name, version FROM strandline_projection").fetchone()
-    if stored is None:
+    stored = connection.execute("SELECT name, version FROM strandline_projection").fetchall()
+    if not stored:
         for table in projection.tables.values():
             columns = ", ".join(f'"{name}" {_TYPES[kind]}' for name, kind in table.columns.items())
             connection.execute(f'CREATE TABLE "{table.name}" ({columns})')
@@ -165,7 +162,7 @@ def _create(connection: duckdb.DuckDBPyConnection, projection: Projection) -> No
         row = [projection.name, projection.version, BEGINNING.to_json().decode()]
         connection.execute("INSERT INTO strandline_projection VALUES (?, ?, ?)", row)
     else:
-        projection.check_is(*stored)
+        projection.check_is(*stored[0])
     connection.execute("COMMIT")
 
 
