@@ -26,6 +26,7 @@ from ledger.limits import Limits
 from ledger.server.app import Application
 from ledger.server.health import strandline_version
 from ledger.server.ledgers import Ledgers
+from ledger.server.protocol import BoundedProtocol
 from ledger.server.publishers import Publishers
 from ledger.server.service import Service
 
@@ -143,7 +144,7 @@ class _Server(uvicorn.Server):
             uvicorn.Config(
                 application,
                 loop="uvloop",
-                http="httptools",
+                http=BoundedProtocol,
                 ws="none",
                 lifespan="off",
                 log_config=None,

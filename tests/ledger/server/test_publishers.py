@@ -1,7 +1,9 @@
 """The supervision of publisher processes, with small programs in the publisher's place: what they do to Kafka is not its affair."""
 
+import contextlib
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -11,18 +13,29 @@ import pytest
 
 from ledger.server.publishers import Publishers
 
-NOTE = "import os, sys, pathlib; d = pathlib.Path(sys.argv[2]) / sys.argv[4]; "
-UNTIL_STDIN_CLOSES = (
-    NOTE + "(d / 'pids').open('a').write(f'{os.getpid()}\\n'); sys.stdin.read(); (d / 'finished').touch()"
-)
-DIES_AT_ONCE = NOTE + "(d / 'pids').open('a').write(f'{os.getpid()}\\n'); sys.exit(7)"
-HANGS = NOTE + "import time; (d / 'pids').open('a').write(f'{os.getpid()}\\n'); time.sleep(600)"
+NOTE = """
+import os, pathlib, sys
+home = pathlib.Path(sys.argv[2]) / sys.argv[4]
+with open(home / "started", "w") as pipe:
+    pipe.write(f"{os.getpid()}\\n")
+"""
+UNTIL_STDIN_CLOSES = NOTE + "sys.stdin.read(); (home / 'finished').touch()"
+DIES_AT_ONCE = NOTE + "sys.exit(7)"
+HANGS = NOTE + "import signal; signal.pause()"
 
 
 @pytest.fixture
-def supervise(tmp_path):
-    """Start the publisher `program` of ledger `v`; give the supervision and a function that waits for the n-th process id."""
+def starts(tmp_path):
+    """A pipe with one line for each start of the publisher of ledger `v`: its process id."""
     (tmp_path / "v").mkdir()
+    os.mkfifo(tmp_path / "v" / "started")
+    with open(os.open(tmp_path / "v" / "started", os.O_RDWR)) as pipe:
+        yield pipe
+
+
+@pytest.fixture
+def supervise(tmp_path, starts):
+    """Start the publisher `program` of ledger `v`; give the supervision."""
     started = []
 
     def start(program):
@@ -37,22 +50,9 @@ def supervise(tmp_path):
         publishers.stop()
 
 
-def nth_pid(directory, number):
-    path = directory / "v" / "pids"
-    return wait_for(lambda: path.exists() and (pids := path.read_text().split()) and int(pids[number - 1 : number][0]))
-
-
-def wait_for(condition, timeout_s=30.0):
-    deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
-        try:
-            found = condition()
-        except (IndexError, ValueError):
-            found = None
-        if found:
-            return found
-        time.sleep(0.01)  # only polls; what is tested is the condition
-    raise AssertionError("it did not happen in time")
+def wait_for_end(pid):
+    with contextlib.suppress(ProcessLookupError), open(os.pidfd_open(pid)) as process:
+        assert select.select([process], [], [], 30) != ([], [], []), f"process {pid} still runs"
 
 
 def runs(pid):
@@ -63,9 +63,9 @@ def runs(pid):
     return True
 
 
-def test_the_publisher_gets_its_arguments_and_finishes_when_told(supervise, tmp_path):
+def test_the_publisher_gets_its_arguments_and_finishes_when_told(supervise, starts, tmp_path):
     publishers = supervise(UNTIL_STDIN_CLOSES)
-    pid = nth_pid(tmp_path, 1)
+    pid = int(starts.readline())
     assert publishers.state("v", 5)["pid"] == pid
     publishers.stop()
     assert (tmp_path / "v" / "finished").exists()
@@ -73,52 +73,52 @@ def test_the_publisher_gets_its_arguments_and_finishes_when_told(supervise, tmp_
     assert publishers.state("v", 5)["pid"] is None
 
 
-def test_a_publisher_that_was_killed_is_started_again(supervise, tmp_path):
+def test_a_publisher_that_was_killed_is_started_again(supervise, starts, tmp_path):
     publishers = supervise(UNTIL_STDIN_CLOSES)
-    first = nth_pid(tmp_path, 1)
+    first = int(starts.readline())
     os.kill(first, signal.SIGKILL)
-    second = nth_pid(tmp_path, 2)
+    second = int(starts.readline())
     assert second != first
     assert publishers.state("v", 5)["restarts"] == 1
 
 
-def test_a_publisher_that_always_fails_is_started_ever_more_rarely(supervise, tmp_path):
+def test_a_publisher_that_always_fails_is_started_ever_more_rarely(supervise, starts, tmp_path):
     publishers = supervise(DIES_AT_ONCE)
-    nth_pid(tmp_path, 3)
-    publishers.stop()  # at once, though the next start would be a second away
-    starts = len((tmp_path / "v" / "pids").read_text().split())
-    assert starts == 3
+    began = time.monotonic()
+    for _ in range(3):
+        starts.readline()
+    assert time.monotonic() - began >= 1.5  # half a second, then a whole one
+    publishers.stop()  # at once, though the next start would be two seconds away
     assert publishers.state("v", 5)["restarts"] == 2
 
 
-def test_a_publisher_that_does_not_finish_is_killed(supervise, tmp_path, monkeypatch):
+def test_a_publisher_that_does_not_finish_is_killed(supervise, starts, monkeypatch):
     monkeypatch.setattr("ledger.server.publishers._STOP_S_MAX", 0.2)
     publishers = supervise(HANGS)
-    pid = nth_pid(tmp_path, 1)
+    pid = int(starts.readline())
     publishers.stop()
     assert not runs(pid)
 
 
-def test_a_killed_server_leaves_no_publisher_behind(tmp_path):
-    (tmp_path / "v").mkdir()
+def test_a_killed_server_leaves_no_publisher_behind(starts, tmp_path):
     server = f"""
-import sys, time
+import signal, sys
 from pathlib import Path
 from ledger.server.publishers import Publishers
 publishers = Publishers(Path({str(tmp_path)!r}), [sys.executable, "-c", {UNTIL_STDIN_CLOSES!r}])
 publishers.start("v")
-time.sleep(600)
+signal.pause()
 """
     with subprocess.Popen([sys.executable, "-c", server]) as parent:
-        pid = nth_pid(tmp_path, 1)
+        pid = int(starts.readline())
         parent.kill()
-    wait_for(lambda: not runs(pid))
+    wait_for_end(pid)
     assert (tmp_path / "v" / "finished").exists()
 
 
-def test_the_lag_is_told_from_the_publishers_own_last_word(supervise, tmp_path):
+def test_the_lag_is_told_from_the_publishers_own_last_word(supervise, starts, tmp_path):
     publishers = supervise(UNTIL_STDIN_CLOSES)
-    nth_pid(tmp_path, 1)
+    int(starts.readline())
     assert publishers.state("v", 5) | {"pid": 0} == {"state": "starting", "pid": 0, "restarts": 0, "lagBlocks": None}
     word = {
         "pid": 1,

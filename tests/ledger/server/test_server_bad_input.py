@@ -1,5 +1,6 @@
 """What is wrong is told with a 4xx, in one shape, without a trace of our insides; and the server lives."""
 
+import contextlib
 import http.client
 import random
 import socket
@@ -134,6 +135,17 @@ def test_who_waits_for_100_continue_is_told_before_sending(server):
         head = f"POST {TRANSACTIONS} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nExpect: 100-continue\r\n"
         connection.sendall(f"{head}Content-Length: 900000000\r\n\r\n".encode())
         assert connection.recv(65536).startswith(b"HTTP/1.1 413")
+
+
+@pytest.mark.parametrize("begin", [b"GET /", b"GET / HTTP/1.1\r\nX: ", b"GET / HTTP/1.1\r\n"])
+def test_headers_without_an_end_are_cut_off(server, begin):
+    piece = b"x" * 1000 if not begin.endswith(b"\n") else b"x: y\r\n" * 100
+    with socket.create_connection(server.address, timeout=30) as connection:
+        connection.sendall(begin)
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            for _ in range(10_000):
+                connection.sendall(piece)
+            pytest.fail("10 MB of headers were taken")
 
 
 def test_a_client_that_goes_away_in_the_middle_disturbs_nobody(server):
