@@ -7,7 +7,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 __all__ = ["HEAD_BYTES_MAX", "BoundedProtocol"]
 
 HEAD_BYTES_MAX = 64 * 1024
-"""Request line and headers; without it a client could make the server hold as much as it likes. (Bodies are bounded where they are read.)"""
+"""Request line and headers; without a bound a client could make the server hold as much as it likes.
+
+(Bodies are bounded where they are read.)"""
 
 
 class BoundedProtocol(HttpToolsProtocol):
