@@ -218,7 +218,7 @@ class Database:
         Raises:
             NotFoundError: there is no such revision, or no such tip.
         """
-        return proofs.receipt(self.name, self._views, self._journal, document_id, version, tip)
+        return proofs.receipt(self.name, self._views, document_id, version, tip)
 
     def close(self) -> None:
         """Settle what was submitted, then close. Closing twice does nothing."""

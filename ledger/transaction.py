@@ -45,11 +45,9 @@ def run_statement(
     Raises:
         StatementError, LimitExceededError, AlreadyExistsError: nothing of this *transaction* may commit afterwards.
     """
-    plan = (
-        make_plan(parse(text), transaction.catalog)  # its catalogue is its own, with no version that a cache could go by
-        if transaction.has_own_ddl
-        else plans.plan(text, transaction.catalog)
-    )
+    # A catalogue with own DDL in it has no version that a cache could go by.
+    own = transaction.has_own_ddl
+    plan = make_plan(parse(text), transaction.catalog) if own else plans.plan(text, transaction.catalog)
     return transaction.execute(text, plan, parameters, started)
 
 
