@@ -98,6 +98,32 @@ def test_snapshots_of_several_threads_are_each_of_one_block_while_another_thread
     assert_same(views, journal.kept)
 
 
+@pytest.mark.parametrize(("applies", "expected"), [(0, 1), (1, 1), (2, 3), (3, 4)])
+def test_a_snapshot_whose_thread_is_paused_as_it_begins_is_still_of_one_block(
+    builder: BlockBuilder,
+    journal: MemoryJournal,
+    views: Views,
+    monkeypatch: pytest.MonkeyPatch,
+    applies: int,
+    expected: int,
+) -> None:
+    blocks = [builder.add(("Cars", "left", {"n": n}), ("Cars", "right", {"n": n})) for n in range(6)]
+    views.apply(journal.append(blocks[:1]))
+    views.apply(journal.append(blocks[1:2]))
+    begin = views._store.begin_read
+    pauses = iter([blocks[2 : 2 + applies]])
+
+    def begin_and_pause() -> lmdb.Transaction[bytes]:
+        transaction = begin()
+        for block in next(pauses, []):
+            views.apply(journal.append([block]))
+        return transaction
+
+    monkeypatch.setattr(views._store, "begin_read", begin_and_pause)
+    with views.snapshot() as snapshot:
+        assert (snapshot.sequence_no, numbers(snapshot)) == (expected, [expected] * 4)
+
+
 def test_too_many_snapshots_are_refused_by_the_limits_name_and_closing_one_helps(tmp_path: Path) -> None:
     journal = MemoryJournal(id_of_text("strand"))
     views = Views.open(tmp_path, journal, limits=Limits(view_snapshots_max=20))
