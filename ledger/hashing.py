@@ -184,6 +184,8 @@ def _string(value: str, depth: int) -> bytes:
 
 
 def _clob(value: Clob, depth: int) -> bytes:
+    if type(value.data) is not bytes:
+        raise InvalidValueError(f"a clob holds bytes, not {type(value.data).__name__}")
     return b"\x0b\x90" + _escape(value.data) + b"\x0e"
 
 
@@ -207,6 +209,8 @@ def _members(values: Iterable[Value], depth: int) -> bytes:
 
 
 def _dict(value: dict[str, Value], depth: int) -> bytes:
+    if None in value:
+        raise InvalidValueError("a dict has a name for each field; a field without a name needs a MultiStruct")
     return _struct_of(value.items(), depth)
 
 

@@ -2,27 +2,25 @@
 
 Every value is   descriptor (type, low nibble) [length VarUInt] body   and must end inside of what holds it.
 
-Bounds: nesting (`depth_max`), integers and exponents (`scalars`), ids reserved by shared imports. No loop outlives the bytes, and nothing
-is allocated for a length before the bytes are known to be there.
+Bounds: nesting (`depth_max`), integers and exponents (`scalars`), ids reserved by shared imports (`symbols`). No loop outlives the
+bytes, and nothing is allocated for a length before the bytes are known to be there.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import cast
 
 from ledger.errors import InvalidValueError
 from ledger.ion.scalars import INT_BYTES_MAX, read_decimal, read_timestamp, read_variable_uint
-from ledger.ion.symbols import DEPTH_MAX, IVM, SYSTEM, SymbolTable
+from ledger.ion.symbols import DEPTH_MAX, IVM, SYSTEM, SymbolsInForce, SymbolTable
 from ledger.values import Annotated, Clob, IonType, MultiStruct, Sexp, Symbol, TypedNull, Value
 
 __all__ = ["decode", "decode_all", "decode_part"]
 
-_IMPORTED_IDS_MAX = 10_000
-"""Ids that shared symbol tables may reserve in one stream: we have none of those tables, so each is a symbol without text."""
 _LIST, _SEXP, _STRUCT, _ANNOTATION = 0xB0, 0xC0, 0xD0, 0xE0
-_Texts = tuple[str | None, ...]
+_Texts = Sequence[str | None]
 
 
 def decode(data: bytes | memoryview, *, depth_max: int = DEPTH_MAX) -> Value:
@@ -67,38 +65,26 @@ def _only(values: list[Value]) -> Value:
 
 def _read_stream(data: bytes, texts: _Texts, depth_max: int) -> list[Value]:
     values: list[Value] = []
-    position, stop, imported = 0, len(data), 0
+    symbols = SymbolsInForce(texts)
+    position, stop = 0, len(data)
     try:
         while position < stop:
             descriptor = data[position]
             if descriptor == 0xE0:
                 if data[position : position + 4] != IVM:
                     raise InvalidValueError("only Ion 1.0 is known", position=position)
-                texts = SYSTEM.texts
+                symbols.reset()
                 position += 4
                 continue
             start, end = _bounds(data, position, stop)
-            if descriptor < 0x0F:  # padding
-                position = end
-                continue
-            value = _READERS[descriptor](data, start, end, texts, depth_max)
-            if type(value) is Annotated and value.annotations[0] == "$ion_symbol_table" and _is_struct(value.value):
-                texts, more = _table_in_force(value.value, texts, position)
-                imported += more
-                if imported > _IMPORTED_IDS_MAX:
-                    raise InvalidValueError(
-                        f"shared imports reserve more than {_IMPORTED_IDS_MAX} ids", position=position
-                    )
-            else:
-                values.append(value)
+            if descriptor >= 0x0F:  # below: padding
+                value = _READERS[descriptor](data, start, end, symbols.texts, depth_max)
+                if type(value) is not Annotated or not symbols.take(value, position):
+                    values.append(value)
             position = end
     except RecursionError as error:
         raise InvalidValueError("nested too deep", position=position) from error
     return values
-
-
-def _is_struct(value: Value) -> bool:
-    return type(value) is dict or type(value) is MultiStruct
 
 
 def _bounds(data: bytes, position: int, stop: int) -> tuple[int, int]:
@@ -110,42 +96,6 @@ def _bounds(data: bytes, position: int, stop: int) -> tuple[int, int]:
     if length > stop - start:
         raise InvalidValueError(f"a value of {length} bytes where {stop - start} are left", position=position)
     return start, start + length
-
-
-# Symbol tables
-
-
-def _table_in_force(table: Value, texts: _Texts, position: int) -> tuple[_Texts, int]:
-    """Give the symbols' texts after a local symbol table, and how many ids its imports reserve."""
-    fields = table.fields if isinstance(table, MultiStruct) else tuple(cast("dict[str, Value]", table).items())
-    imports = [value for name, value in fields if name == "imports"]
-    symbols = [value for name, value in fields if name == "symbols"]
-    if len(imports) > 1 or len(symbols) > 1:
-        raise InvalidValueError("a symbol table says imports or symbols twice", position=position)
-    start, imported = SYSTEM.texts, 0
-    if imports and imports[0] == Symbol("$ion_symbol_table"):
-        start = texts
-    elif imports and isinstance(imports[0], list):
-        imported = sum(_reserved(entry, position) for entry in imports[0])
-        if imported > _IMPORTED_IDS_MAX:
-            raise InvalidValueError(f"shared imports reserve more than {_IMPORTED_IDS_MAX} ids", position=position)
-        start = start + (None,) * imported
-    if symbols and isinstance(symbols[0], list):
-        start += tuple([text if type(text) is str else None for text in symbols[0]])
-    return start, imported
-
-
-def _reserved(entry: Value, position: int) -> int:
-    """Give how many ids one shared import reserves: its max_id. An entry without a name is ignored, as Ion wants it."""
-    name = entry.get("name") if isinstance(entry, dict) else None
-    if not isinstance(entry, dict) or type(name) is not str or name in ("", "$ion"):
-        return 0
-    max_id = entry.get("max_id")
-    if type(max_id) is not int or max_id < 0:
-        raise InvalidValueError(
-            f"the shared symbol table {name!r} is unknown and its import has no max_id", position=position
-        )
-    return max_id
 
 
 # Values: one reader a type; all take (data, start of the body, its end, symbols' texts, containers still allowed).
@@ -210,9 +160,10 @@ def _text_of(number: int, texts: _Texts, position: int) -> str | None:
 
 
 def _symbol(data: bytes, position: int, stop: int, texts: _Texts, depth: int) -> Value:
-    if stop - position > 8:
+    number = data[position:stop].lstrip(b"\x00")
+    if len(number) > 8:
         raise InvalidValueError("a symbol id has at most 8 bytes", position=position)
-    return Symbol(_text_of(int.from_bytes(data[position:stop], "big"), texts, position))
+    return Symbol(_text_of(int.from_bytes(number, "big"), texts, position))
 
 
 def _string(data: bytes, position: int, stop: int, texts: _Texts, depth: int) -> Value:

@@ -26,10 +26,11 @@ __all__ = [
     "timestamp_body",
 ]
 
-INT_BYTES_MAX = 1024
+INT_BYTES_MAX = 1785
+"""4299 digits: Python prints no integer of more than 4300."""
 EXPONENT_MAX = 10_000
 FRACTION_DIGITS_MAX = 18
-_DIGITS_MAX = 2467
+_DIGITS_MAX = 4300
 """Decimal digits that INT_BYTES_MAX bytes can need."""
 _VARIABLE_UINT_BYTES_MAX = 8
 _UNKNOWN_OFFSET = b"\xc0"
@@ -226,8 +227,8 @@ def read_timestamp(data: bytes, position: int, stop: int) -> Timestamp:
         raise InvalidValueError(
             "a timestamp has an hour without minutes, or an offset of a day or more", position=start
         )
-    if len(fields) < _HOUR_AND_MINUTE and not unknown:
-        raise InvalidValueError("a timestamp without a time of day has an offset", position=start)
+    if len(fields) < _HOUR_AND_MINUTE:  # Ion: without a time of day an offset says nothing
+        offset, unknown = 0, True
     month, day, hour, minute, second = fields + [1, 1, 0, 0, 0][len(fields) :]
     try:
         moment = datetime(year, month, day, hour, minute, second)
@@ -244,12 +245,15 @@ def read_timestamp(data: bytes, position: int, stop: int) -> Timestamp:
 
 
 def _read_fraction(data: bytes, position: int, stop: int) -> Decimal | None:
-    fraction = read_decimal(data, position, stop)
-    sign, digits, exponent = fraction.as_tuple()
+    sign, digits, exponent = read_decimal(data, position, stop).as_tuple()
     assert isinstance(exponent, int)
-    if sign or not (fraction == 0 or (exponent < 0 and len(digits) <= -exponent)) or exponent < -FRACTION_DIGITS_MAX:
+    if digits == (0,):
+        if exponent >= 0:
+            return None  # Ion: zero with such an exponent says nothing
+        sign = 0
+    if sign or not -FRACTION_DIGITS_MAX <= exponent < 0 or len(digits) > -exponent:
         raise InvalidValueError(
-            f"a timestamp's fraction is at least 0, below 1, with at most {FRACTION_DIGITS_MAX} digits, not {fraction}",
+            f"a timestamp's fraction is at least 0, below 1, with at most {FRACTION_DIGITS_MAX} digits",
             position=position,
         )
-    return fraction if exponent < 0 else None  # Ion: a zero coefficient with exponent >= 0 says nothing
+    return Decimal((0, digits, exponent))

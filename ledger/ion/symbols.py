@@ -12,8 +12,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from ledger.errors import InvalidValueError
+from ledger.values import Annotated, MultiStruct, Symbol, Value, fields_of
 
-__all__ = ["DEPTH_MAX", "IVM", "SYSTEM", "SYSTEM_NAMES", "SymbolTable", "append_table", "head", "variable_uint"]
+__all__ = [
+    "DEPTH_MAX",
+    "IVM",
+    "SYSTEM",
+    "SYSTEM_NAMES",
+    "SymbolTable",
+    "SymbolsInForce",
+    "append_table",
+    "head",
+    "variable_uint",
+]
 
 DEPTH_MAX = 100
 """Containers inside of each other that codec and hash go along with: a document's limit, and room for a block around it."""
@@ -25,6 +36,8 @@ SYSTEM_NAMES = (
 )  # fmt: skip
 """Symbols 0 to 9."""
 _IMPORTS_OWN = b"\x86\x71\x03"  # imports: $ion_symbol_table
+_IMPORTED_IDS_MAX = 100_000
+"""Ids that shared symbol tables may reserve in one stream: we have none of those tables, so each is a symbol without text."""
 _STRING, _LIST, _STRUCT, _ANNOTATION = 0x80, 0xB0, 0xD0, 0xE0
 
 
@@ -101,3 +114,60 @@ def _table(imports: bytes, strings: bytes) -> bytes:
 
 
 SYSTEM = SymbolTable()
+
+
+class SymbolsInForce:
+    """The symbols' texts at one point of a stream that is read; binary and text alike."""
+
+    __slots__ = ("_imported", "_own", "texts")
+
+    def __init__(self, texts: Sequence[str | None]) -> None:
+        self.texts = texts
+        self._own: list[str | None] | None = None  # grows in place: appending must not cost the table's size each time
+        self._imported = 0  # of the whole stream, also after a reset: a stream's cost stays in proportion to its size
+
+    def reset(self) -> None:
+        """Forget all but the system's symbols, as a version marker wants it."""
+        self.texts, self._own = SYSTEM.texts, None
+
+    def take(self, value: Annotated, position: int | None = None) -> bool:
+        """Take a value of the top level; False: it is no symbol table and belongs to the user.
+
+        Raises:
+            InvalidValueError: it is a table that is not well formed, or imports what nobody has.
+        """
+        table = value.value
+        if value.annotations[0] != "$ion_symbol_table" or not isinstance(table, dict | MultiStruct):
+            return False
+        fields = list(fields_of(table))
+        imports = [member for name, member in fields if name == "imports"]
+        symbols = [member for name, member in fields if name == "symbols"]
+        if len(imports) > 1 or len(symbols) > 1:
+            raise InvalidValueError("a symbol table says imports or symbols twice", position=position)
+        appends = imports == [Symbol("$ion_symbol_table")]
+        if not appends or self._own is None:
+            self._own = list(self.texts if appends else SYSTEM.texts)
+        if imports and isinstance(imports[0], list):
+            self._own += [None] * self._reserved(imports[0], position)
+        if symbols and isinstance(symbols[0], list):
+            self._own += [text if type(text) is str else None for text in symbols[0]]
+        self.texts = self._own
+        return True
+
+    def _reserved(self, imports: list[Value], position: int | None) -> int:
+        """Give how many ids shared imports reserve: their max_id. An entry without a name is ignored, as Ion wants it."""
+        reserved = 0
+        for entry in imports:
+            name = entry.get("name") if isinstance(entry, dict) else None
+            if not isinstance(entry, dict) or type(name) is not str or name in ("", "$ion"):
+                continue
+            max_id = entry.get("max_id")
+            if type(max_id) is not int or max_id < 0:
+                raise InvalidValueError(
+                    f"the shared symbol table {name!r} is unknown and its import has no max_id", position=position
+                )
+            reserved += max_id
+            if self._imported + reserved > _IMPORTED_IDS_MAX:
+                raise InvalidValueError(f"shared imports reserve over {_IMPORTED_IDS_MAX} ids", position=position)
+        self._imported += reserved
+        return reserved

@@ -127,6 +127,8 @@ def _escaped(text: str, harmless: str) -> str:
 
 
 def _clob(value: Clob, line: str, depth: int) -> str:
+    if type(value.data) is not bytes:
+        raise InvalidValueError(f"a clob holds bytes, not {type(value.data).__name__}")
     return '{{"' + "".join(map(_CLOB_BYTES.__getitem__, value.data)) + '"}}'
 
 
@@ -148,6 +150,8 @@ def _sexp(value: Iterable[Value], line: str, depth: int) -> str:
 
 
 def _dict(value: dict[str, Value], line: str, depth: int) -> str:
+    if None in value:
+        raise InvalidValueError("a dict has a name for each field; a field without a name needs a MultiStruct")
     return _struct_of(value.items(), line, depth)
 
 
