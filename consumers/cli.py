@@ -1,4 +1,4 @@
-"""The commands of this room: `strandline project NAME`, `strandline rebuild NAME`.
+"""The commands of this room: `strandline project NAME`, `strandline rebuild NAME`, `strandline demo`.
 
 NAME is one of the samples (analytics, garage, actions) or `module:variable`, which is imported from the current directory.
 Exit codes: 0 done; 1 stopped by what stands on stderr (nothing half is written); 2 the command line is wrong.
@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from consumers.demo.command import demo
+
 if TYPE_CHECKING:
     from consumers.position import Position
     from consumers.project import Progress
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_show_locals=False)
+app.command()(demo)
 
 _SAMPLES = {name: f"consumers.samples.{name}:{name}" for name in ("analytics", "garage", "actions")}
 

@@ -1,11 +1,13 @@
-"""Shows how far a projection is: a bar on a terminal, a line every few seconds elsewhere. On stderr."""
+"""Shows how far a projection is: a bar on a terminal, a line of JSON elsewhere. On stderr."""
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
@@ -14,7 +16,7 @@ from consumers.project import Progress as Projected
 
 __all__ = ["show_progress"]
 
-_LINE_S = 5.0
+_LINE_S = 0.1
 
 
 @contextmanager
@@ -48,16 +50,26 @@ def _told(projected: Projected) -> str:
 
 
 class _Lines:
-    """Lines for a log: at most one every few seconds, and one whenever the end of the stream is reached anew."""
+    """One JSON object a line, for a log: what is durable, ten times a second at most and whenever something has changed."""
 
     def __init__(self, name: str) -> None:
-        self._name, self._last, self._shown = name, 0.0, ""
+        self._name, self._last, self._shown = name, 0.0, (-2, False)
 
     def __call__(self, projected: Projected) -> None:
-        line = f"{self._name}: at {projected.position}, {_told(projected)}"
-        now = time.monotonic()
-        if line != self._shown and (projected.lag.blocks == 0 or now - self._last >= _LINE_S):
-            if now - self._last < 1.0 and self._shown:
-                return
-            print(line, file=sys.stderr, flush=True)
-            self._last, self._shown = now, line
+        now, state = time.monotonic(), (projected.position.sequence_no, projected.lag.blocks == 0)
+        if state == self._shown or now - self._last < _LINE_S:
+            return  # also called while nothing comes, so the last state is always told
+        self._last, self._shown = now, state
+        line = {
+            "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "level": "info",
+            "logger": "strandline.consumers",
+            "event": "applied",
+            "projection": self._name,
+            "block": projected.position.sequence_no,
+            "revisions": projected.revisions,
+            "duplicates": projected.duplicates,
+            "lagBlocks": projected.lag.blocks,
+            "lagSeconds": round(projected.lag.seconds, 3),
+        }
+        print(json.dumps(line), file=sys.stderr, flush=True)

@@ -103,7 +103,7 @@ class Stage:
         """Give the command line of a projection."""
         store = {"analytics": self.analytics_store, "actions": self.directory / "actions.sqlite"}[name]
         arguments = ["project", name, "--ledger", self.ledger, "--kafka", self.kafka, "--store", str(store)]
-        return [*arguments, "--deliver", str(self.letters)] if name == "actions" else arguments
+        return [*arguments, "--deliver", f"folder:{self.letters}"] if name == "actions" else arguments
 
     def wait_until_projected(self, name: str, block: int) -> None:
         """Wait until a projection has applied a block."""
