@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from ledger.block import SYSTEM_TABLE_ID
 from streams.errors import StreamError, TopicSettingsError
 
-__all__ = ["MESSAGE_BYTES_MAX", "TopicNames", "check_settings", "topic_settings"]
+__all__ = ["MESSAGE_BYTES_MAX", "TopicNames", "check_partitions", "check_settings", "topic_settings"]
 
 MESSAGE_BYTES_MAX = 64 * 1024 * 1024
 """The largest record that a block of 8 MiB can become: as JSON a byte may need six, and the proof holds it once more."""
@@ -86,6 +86,17 @@ def check_settings(topic: str, actual: Mapping[str, str], message_bytes_max: int
     size = int(actual.get("max.message.bytes", message_bytes_max))
     if size < message_bytes_max:
         raise _wrong(topic, "max.message.bytes", str(message_bytes_max), str(size), bootstrap_servers)
+
+
+def check_partitions(topic: str, expected: int, actual: int, bootstrap_servers: str) -> None:
+    """Refuse a topic that was given another number of partitions: its keys would lie in two places, in no order.
+
+    Raises:
+        TopicSettingsError: with the command after which the topic is made, and filled, again.
+    """
+    if actual != expected:
+        command = f"kafka-topics.sh --bootstrap-server {bootstrap_servers} --delete --topic {topic}"
+        raise TopicSettingsError(topic, "the number of partitions", str(expected), str(actual), command)
 
 
 def _wrong(topic: str, setting: str, expected: str, actual: str, bootstrap_servers: str) -> TopicSettingsError:

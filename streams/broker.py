@@ -1,0 +1,278 @@
+"""The Kafka door: all that the publisher, the checker and the rebuilder do with Kafka goes through here (confluent-kafka, librdkafka).
+
+    Broker     metadata, settings, topics, offsets; opens the other two
+    KafkaTx    one transactional producer: begin, send, flush, commit
+    (reading)  streams.topic_reader
+
+Rules:
+- Any librdkafka key passes through, except those that the guarantee rests on (`OWNED_KEYS`).
+- Every failure leaves as an error of `streams.errors`: the outside is away (`KafkaUnavailableError`), refused (`BrokerError`), or
+  another producer has our transactional id (`ProducerFencedError`).
+- Nothing here is retried, except the commit of a kafka_tx, whose outcome must not stay unknown for longer than need be.
+
+Source: KIP-98 (transactions), KIP-360, KIP-890; librdkafka's CONFIGURATION.md and INTRODUCTION.md, "Transactional producer API".
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from confluent_kafka import IsolationLevel, KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # exported, but not in its __all__
+    AdminClient,
+    ConfigResource,
+    NewTopic,
+    OffsetSpec,
+    ResourceType,
+)
+
+from streams.errors import BrokerError, KafkaUnavailableError, ProducerFencedError, StreamError
+from streams.records import Record
+
+__all__ = ["OWNED_KEYS", "Broker", "KafkaTx", "Partition", "Written", "kafka_errors"]
+
+OWNED_KEYS = frozenset(
+    {
+        "bootstrap.servers", "enable.idempotence", "acks", "request.required.acks", "transactional.id", "isolation.level",
+        "partitioner", "enable.auto.commit", "group.id", "max.in.flight", "max.in.flight.requests.per.connection",
+    }
+)  # fmt: skip
+"""Keys that the exactly-once protocol rests on; nobody else may set them."""
+
+_REQUEST_S = 15.0
+_KAFKA_TX_S = 30
+"""The broker aborts a kafka_tx that is open for longer: what a killed publisher delays readers by, if it is never started again."""
+_COMMIT_S = 20.0
+_UNAVAILABLE = frozenset(
+    {
+        KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT, KafkaError._TIMED_OUT_QUEUE,
+        KafkaError._MSG_TIMED_OUT, KafkaError._RESOLVE, KafkaError._WAIT_COORD, KafkaError._DESTROY, KafkaError._AUTHENTICATION,
+        KafkaError._PURGE_INFLIGHT, KafkaError._PURGE_QUEUE, KafkaError.REQUEST_TIMED_OUT, KafkaError.NETWORK_EXCEPTION,
+        KafkaError.BROKER_NOT_AVAILABLE, KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.NOT_COORDINATOR, KafkaError.LEADER_NOT_AVAILABLE, KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.REPLICA_NOT_AVAILABLE, KafkaError.NOT_ENOUGH_REPLICAS, KafkaError.NOT_ENOUGH_REPLICAS_AFTER_APPEND,
+        KafkaError.CONCURRENT_TRANSACTIONS, KafkaError.NOT_CONTROLLER, KafkaError.KAFKA_STORAGE_ERROR,
+        KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION,
+    }
+)  # fmt: skip
+_FENCED = frozenset({KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH, KafkaError.PRODUCER_FENCED})
+
+_EARLIEST: OffsetSpec = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
+_LATEST: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+
+log = logging.getLogger("strandline.kafka")
+"""librdkafka's own messages; heard only where logging is configured."""
+log.addHandler(logging.NullHandler())
+
+
+class Partition(NamedTuple):
+    """A partition of a topic."""
+
+    topic: str
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.topic}[{self.number}]"
+
+
+class Written(NamedTuple):
+    """Where the records of a kafka_tx came to lie in one partition."""
+
+    first_offset: int
+    last_offset: int
+
+
+@contextmanager
+def kafka_errors(doing: str) -> Iterator[None]:
+    """Turn what librdkafka raises inside of the block into errors of this room; `doing` begins the message."""
+    try:
+        yield
+    except KafkaException as error:
+        raise _translated(doing, error.args[0]) from error
+
+
+def _translated(doing: str, error: KafkaError) -> StreamError:
+    if error.code() in _FENCED:
+        return ProducerFencedError(f"{doing}: {error.str()}")
+    if error.code() in _UNAVAILABLE or error.retriable():
+        return KafkaUnavailableError(f"{doing}: {error.str()}")
+    return BrokerError(f"{doing}: {error.str()}", error.name())
+
+
+class Broker:
+    """A Kafka cluster. `config` holds librdkafka's keys; connections are made by its methods, none by itself.
+
+    Raises:
+        StreamError: `config` has a key of `OWNED_KEYS`.
+    """
+
+    def __init__(self, bootstrap_servers: str, config: Mapping[str, str] | None = None) -> None:
+        refused = OWNED_KEYS & set(config or {})
+        if refused:
+            raise StreamError(f"{', '.join(sorted(refused))}: Strandline sets this itself, its guarantees rest on it")
+        self.bootstrap_servers = bootstrap_servers
+        self.config: dict[str, Any] = {"logger": log, **(config or {}), "bootstrap.servers": bootstrap_servers}
+        self._admin: AdminClient | None = None
+
+    @property
+    def admin(self) -> AdminClient:
+        if self._admin is None:
+            with kafka_errors("cannot use Kafka"):
+                self._admin = AdminClient(self.config)
+        return self._admin
+
+    def topics(self) -> dict[str, int]:
+        """Give the cluster's topics and how many partitions each has."""
+        with kafka_errors(f"asking {self.bootstrap_servers} for its topics"):
+            found = self.admin.list_topics(timeout=_REQUEST_S).topics
+        return {name: len(topic.partitions) for name, topic in found.items() if topic.error is None}
+
+    def create_topic(self, topic: str, partitions: int, settings: Mapping[str, str]) -> None:
+        """Create a topic with the cluster's default replication. One that exists already is left as it is."""
+        with kafka_errors(f"creating topic {topic}"):
+            asked = NewTopic(topic, partitions, replication_factor=-1, config=dict(settings))
+            try:
+                self.admin.create_topics([asked], request_timeout=_REQUEST_S)[topic].result()
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                    raise
+            deadline = time.monotonic() + _REQUEST_S
+            while topic not in self.topics():
+                if time.monotonic() > deadline:
+                    raise KafkaUnavailableError(f"topic {topic} was created, and is not there after {_REQUEST_S:.0f} s")
+                self.admin.poll(0.02)
+
+    def settings(self, topics: Iterable[str]) -> dict[str, dict[str, str]]:
+        """Give each topic's settings, those that it inherits too."""
+        asked = [ConfigResource(ResourceType.TOPIC, topic) for topic in topics]
+        if not asked:
+            return {}
+        with kafka_errors("asking for the topics' settings"):
+            answers = self.admin.describe_configs(asked, request_timeout=_REQUEST_S)
+            return {
+                resource.name: {name: entry.value for name, entry in answer.result().items()}
+                for resource, answer in answers.items()
+            }
+
+    def starts(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
+        """Give each partition's first offset: above 0 where records were deleted."""
+        return self._offsets(partitions, _EARLIEST, IsolationLevel.READ_UNCOMMITTED)
+
+    def ends(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
+        """Give each partition's high watermark: the offset behind all that is replicated, committed or not."""
+        return self._offsets(partitions, _LATEST, IsolationLevel.READ_UNCOMMITTED)
+
+    def stable_ends(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
+        """Give each partition's last stable offset: nothing before it belongs to an open kafka_tx."""
+        return self._offsets(partitions, _LATEST, IsolationLevel.READ_COMMITTED)
+
+    def _offsets(
+        self, partitions: Iterable[Partition], spec: OffsetSpec, isolation: IsolationLevel
+    ) -> dict[Partition, int]:
+        asked = {TopicPartition(topic, number): spec for topic, number in partitions}
+        if not asked:
+            return {}
+        with kafka_errors("asking for offsets"):
+            answers = self.admin.list_offsets(asked, isolation_level=isolation, request_timeout=_REQUEST_S)
+            return {Partition(tp.topic, tp.partition): answer.result().offset for tp, answer in answers.items()}
+
+    def open_producer(self, transactional_id: str, message_bytes_max: int) -> KafkaTx:
+        """Fence every earlier producer of this id, end its open kafka_tx, and give the new one.
+
+        Raises:
+            KafkaUnavailableError: the transaction coordinator does not answer.
+        """
+        timeout_ms = int(self.config.get("transaction.timeout.ms", _KAFKA_TX_S * 1000))
+        config = {
+            **self.config,
+            "transactional.id": transactional_id,
+            "transaction.timeout.ms": timeout_ms,
+            "message.timeout.ms": timeout_ms,
+            "enable.idempotence": True,
+            "acks": "all",
+            "partitioner": "murmur2_random",
+            "message.max.bytes": message_bytes_max,
+            "linger.ms": 0,
+        }
+        with kafka_errors("fencing earlier publishers"):
+            producer = Producer(config)
+            producer.init_transactions(_REQUEST_S)
+        return KafkaTx(producer)
+
+
+class KafkaTx:
+    """A transactional producer. After any error it is of no use any more: open another, which settles what is still open."""
+
+    def __init__(self, producer: Producer) -> None:
+        self._producer = producer
+        self._written: dict[Partition, Written] = {}
+        self._refused: KafkaError | None = None
+
+    def begin(self) -> None:
+        """Begin a kafka_tx."""
+        self._written = {}
+        with kafka_errors("beginning a kafka_tx"):
+            self._producer.begin_transaction()
+
+    def send(self, record: Record) -> None:
+        """Hand a record to librdkafka's queue; waits only when that is full."""
+        topic, key, value, headers, timestamp_ms = record
+        while True:
+            try:
+                self._producer.produce(
+                    topic,
+                    value,
+                    key,
+                    on_delivery=self._delivered,
+                    timestamp=timestamp_ms,
+                    headers=headers,  # type: ignore[arg-type]  # a list is invariant
+                )
+            except BufferError:
+                self._producer.poll(0.1)
+            except KafkaException as error:
+                raise _translated(f"sending to {topic}", error.args[0]) from error
+            else:
+                return
+
+    def flush(self) -> dict[Partition, Written]:
+        """Wait until every record is on the broker, and give where they lie. They are not committed yet.
+
+        Raises:
+            KafkaUnavailableError, BrokerError, ProducerFencedError: one is not there.
+        """
+        left = self._producer.flush(_KAFKA_TX_S)
+        if self._refused is not None:
+            raise _translated("sending", self._refused)
+        if left:
+            raise KafkaUnavailableError(f"{left} records were not acknowledged within {_KAFKA_TX_S} s")
+        return self._written
+
+    def commit(self) -> None:
+        """Commit the kafka_tx: when this returns, readers see it whole.
+
+        Raises:
+            KafkaUnavailableError: the outcome is unknown; the next `open_producer` settles it, and the topics then tell.
+            ProducerFencedError, BrokerError: it was not committed.
+        """
+        deadline = time.monotonic() + _COMMIT_S
+        while True:
+            try:
+                self._producer.commit_transaction(_COMMIT_S)
+            except KafkaException as error:
+                if not error.args[0].retriable() or time.monotonic() > deadline:
+                    raise _translated("committing a kafka_tx", error.args[0]) from error
+            else:
+                return
+
+    def _delivered(self, error: KafkaError | None, message: Message) -> None:
+        if error is not None:
+            self._refused = self._refused or error
+            return
+        partition = Partition(message.topic() or "", message.partition() or 0)
+        offset = message.offset() or 0
+        written = self._written.get(partition)
+        self._written[partition] = Written(offset if written is None else written.first_offset, offset)

@@ -1,0 +1,126 @@
+"""The checker of a stream: topics = journal, once each, in order, every proof valid, every byte as `records_of` writes it.
+
+Tests and operators use the same one. Without a journal it still proves that the stream is genuine, complete and in order up to its end;
+that this end is the ledger's, only the journal, or a digest that somebody kept, can tell.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ledger.block import Block, BlockAddress
+from ledger.errors import IntegrityError
+from ledger.journal import JournalReader
+from streams.broker import Broker, Partition
+from streams.formats import format_of
+from streams.position import ENDS_HEADER, read_position
+from streams.records import Record, records_of
+from streams.stream_blocks import StreamBlock, StreamBlocks
+from streams.topic_reader import ReadRecord, TopicReader
+from streams.topics import TopicNames
+
+__all__ = ["Report", "check_stream", "wait_until_published"]
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was checked, all of it right. `tip` and `block_hash` are the last block's."""
+
+    blocks: int
+    revisions: int
+    tip: BlockAddress | None
+    block_hash: bytes
+
+
+def check_stream(
+    broker: Broker, names: TopicNames, journal: JournalReader | None, progress: Progress | None = None
+) -> Report:
+    """Read the whole stream and compare it with the journal, if there is one.
+
+    Raises:
+        IntegrityError: the first difference.
+        ForeignStreamError: a record that no publisher of Strandline wrote; or there is no stream.
+        KafkaUnavailableError, BrokerError
+    """
+    tip = journal.tip_sequence_no() if journal else -1
+    expected = journal.blocks() if journal else None
+    blocks = revisions = 0
+    last: Block | None = None
+    with StreamBlocks(broker, names) as stream:
+        for found in stream:
+            last = found.block
+            _compare_records(found, names)
+            if journal and expected and last.sequence_no <= tip:
+                _compare_block(last, next(expected)[0])
+            blocks += 1
+            revisions += len(found.records) - 1
+            if progress and blocks % 100 == 0:
+                progress("stream", blocks, max(tip + 1, blocks))
+    if blocks <= tip:
+        raise IntegrityError(
+            f"block {blocks} is not in the topics", address=names.block_summary, expected=tip + 1, actual=blocks
+        )
+    if journal and blocks > journal.tip_sequence_no() + 1:
+        raise IntegrityError(
+            f"the journal lacks block {journal.tip_sequence_no() + 1}, which is in the topics",
+            expected=blocks,
+            actual=journal.tip_sequence_no() + 1,
+        )
+    return Report(blocks, revisions, last.address if last else None, last.block_hash if last else b"")
+
+
+def wait_until_published(broker: Broker, names: TopicNames, sequence_no: int, timeout_s: float) -> bool:
+    """Wait until block `sequence_no` is in block-summary; False: it did not come in that time."""
+    deadline = time.monotonic() + timeout_s
+    block_summary = Partition(names.block_summary, 0)
+    with TopicReader(broker) as reader:
+        while names.block_summary in broker.topics():
+            start, end = (
+                broker.starts([block_summary])[block_summary],
+                broker.stable_ends([block_summary])[block_summary],
+            )
+            if read_position(reader, block_summary, start, end).sequence_no >= sequence_no:
+                return True
+            if time.monotonic() > deadline:
+                return False
+            broker.admin.poll(0.1)
+    return False
+
+
+def _compare_block(found: Block, expected: Block) -> None:
+    """Both are verified, or will be by `strandline verify`: equal hashes are equal blocks."""
+    if (found.address, found.block_hash) != (expected.address, expected.block_hash):
+        raise IntegrityError(
+            f"block {found.sequence_no} of the stream is not the journal's",
+            address=found.address,
+            expected=f"{expected.address} {expected.block_hash.hex()}",
+            actual=f"{found.address} {found.block_hash.hex()}",
+        )
+
+
+def _compare_records(found: StreamBlock, names: TopicNames) -> None:
+    """See that what people read (value, key, time) is what the proof says."""
+    summary = found.records[-1]
+    expected = records_of(found.block, names, format_of(summary.value or b""))
+    for record, wanted in zip(found.records, expected, strict=True):
+        for what, actual, right in (
+            ("key", record.key, wanted.key.encode()),
+            ("value", record.value, wanted.value),
+            ("headers", {n: v for n, v in record.headers.items() if n != ENDS_HEADER}, dict(wanted.headers)),
+            ("timestamp", record.timestamp_ms, wanted.timestamp_ms),
+        ):
+            if actual != right:
+                raise IntegrityError(
+                    f"its {what} is not that of its proof",
+                    address=_where(record, wanted),
+                    expected=right,
+                    actual=actual,
+                )
+
+
+def _where(record: ReadRecord, wanted: Record) -> str:
+    return f"{record} (document {wanted.key})" if wanted.topic != record.partition.topic else str(record)

@@ -1,0 +1,227 @@
+"""Reads a stream as whole, verified blocks, from the topics alone: for the checker and the rebuilder.
+
+block-summary says which revisions a block has, and in which order; a document's partition follows from its id. So it is known of every
+record of every partition what it must be, and each partition is read strictly from its first record on: a record that is missing, doubled,
+out of order or altered is met at its place.
+
+    block-summary      |7|8|9|...       one record is taken: block 8 = {a: revision 3 of Cars, b: revision 4 of Cars, c: ...}
+    Cars, partition 0  |3|5|            the next one must be revision 3
+    Cars, partition 1  |4|              the next one must be revision 4
+
+Only what is stable when reading starts is read, so that a publisher may go on meanwhile. Every block is verified by `ledger.verify`: hashes
+from the documents up, chain link, sequence of each table.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import NamedTuple
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+from ledger.block import Block, Revision, TableRevisions
+from ledger.block_reading import RevisionRecord, record_of_struct
+from ledger.errors import IntegrityError
+from ledger.verify import verify_block, verify_chain_link, verify_summary, verify_table_sequences
+from streams.broker import Broker, Partition, kafka_errors
+from streams.errors import ForeignStreamError, KafkaUnavailableError
+from streams.partitioner import partition_of
+from streams.position import control_of, proof_of
+from streams.records import RECORD_TYPE_HEADER
+from streams.topic_reader import ReadRecord, consumer_config, read_record
+from streams.topics import TopicNames
+
+__all__ = ["StreamBlock", "StreamBlocks"]
+
+_SILENCE_S = 20.0
+_HELD_BYTES_MAX = 128 * 1024 * 1024
+"""Of records read and not taken yet, over all partitions."""
+
+
+class StreamBlock(NamedTuple):
+    """A verified block, and the records it was read from: its revisions' in the block's order, then its summary."""
+
+    block: Block
+    records: tuple[ReadRecord, ...]
+
+
+class StreamBlocks:
+    """The stream of one ledger as it stands when this is made; iterate over it once. As a context manager it closes at the end.
+
+    Raises:
+        ForeignStreamError: there is no such stream.
+    """
+
+    def __init__(self, broker: Broker, names: TopicNames) -> None:
+        self._names = names
+        self._counts = {topic: n for topic, n in broker.topics().items() if names.is_ours(topic)}
+        if names.block_summary not in self._counts:
+            raise ForeignStreamError(
+                f"there is no stream: topic {names.block_summary} does not exist on {broker.bootstrap_servers}"
+            )
+        # The summaries' end first: what they tell of is in the other partitions' by then.
+        self._ends = broker.stable_ends([Partition(names.block_summary, 0)])
+        rest = [
+            Partition(topic, p) for topic, n in self._counts.items() if topic != names.block_summary for p in range(n)
+        ]
+        self._ends |= broker.stable_ends(rest)
+        self._queues = _Queues(broker, broker.starts(self._ends), self._ends)
+        self._previous: Block | None = None
+        self._sequence_nos: dict[str, int] = {}
+
+    def __iter__(self) -> Iterator[StreamBlock]:
+        """Give the blocks from 0 on.
+
+        Raises:
+            IntegrityError: the first record or block that is not as it must be.
+            ForeignStreamError: a record that no publisher of ours wrote.
+            KafkaUnavailableError, BrokerError
+        """
+        block_summary = Partition(self._names.block_summary, 0)
+        while (record := self._queues.take(block_summary)) is not None:
+            if control_of(record) is None:
+                yield self._whole(record)
+        self._check_rests()
+
+    def close(self) -> None:
+        self._queues.close()
+
+    def __enter__(self) -> StreamBlocks:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _whole(self, record: ReadRecord) -> StreamBlock:
+        try:
+            summary = verify_summary(proof_of(record))
+            verify_chain_link(self._previous, summary)
+            verify_table_sequences(summary, self._sequence_nos)
+        except IntegrityError as error:
+            raise _at(record, error) from error
+        records: list[ReadRecord] = []
+        tables = tuple(self._filled(summary, table, records) for table in summary.tables)
+        block = replace(summary, tables=tables)
+        verify_block(block)
+        self._previous = block
+        return StreamBlock(block, (*records, record))
+
+    def _filled(self, summary: Block, table: TableRevisions, records: list[ReadRecord]) -> TableRevisions:
+        """Give the table's revisions with their data, each from the next record of its partition."""
+        topic = self._names.of_table(table.table_id, table.table_name)
+        revisions = []
+        for number, revision in enumerate(table.revisions, table.first_sequence_no):
+            wanted = f"revision {number} of table {table.table_name}, document {revision.id} version {revision.version}"
+            if topic not in self._counts:
+                raise IntegrityError(f"{wanted}: topic {topic} does not exist", address=summary.address)
+            partition = Partition(topic, partition_of(revision.id, self._counts[topic]))
+            record = self._queues.take(partition)
+            if record is None:
+                raise IntegrityError(f"{wanted} is missing in {partition}", address=summary.address)
+            found = self._record_of(record)
+            expected = (
+                summary.block_hash,
+                table.table_id,
+                table.table_name,
+                number,
+                revision.id,
+                revision.version,
+                revision.hash,
+            )
+            actual = (
+                found.block_hash, found.table_id, found.table_name, found.table_sequence_no, found.revision.id,
+                found.revision.version, found.revision.hash,
+            )  # fmt: skip
+            if expected != actual:
+                raise IntegrityError(
+                    f"{record} must be {wanted} of block {summary.sequence_no}, and is revision {found.table_sequence_no} of table "
+                    f"{found.table_name}, document {found.revision.id} version {found.revision.version}, of block "
+                    f"{found.block_address.sequence_no}",
+                    address=summary.address,
+                )
+            revisions.append(_with_content(revision, found))
+            records.append(record)
+        return replace(table, revisions=tuple(revisions))
+
+    def _record_of(self, record: ReadRecord) -> RevisionRecord:
+        if record.headers.get(RECORD_TYPE_HEADER) != b"REVISION_DETAILS":
+            raise ForeignStreamError(f"{record} was not written by a publisher of Strandline")
+        try:
+            return record_of_struct(proof_of(record))
+        except IntegrityError as error:
+            raise _at(record, error) from error
+
+    def _check_rests(self) -> None:
+        """See that no partition has more than the summaries told of: only later blocks' records may be there."""
+        tip = -1 if self._previous is None else self._previous.sequence_no
+        for partition in self._ends:
+            record = self._queues.take(partition)
+            if record is not None and self._record_of(record).block_address.sequence_no <= tip:
+                raise IntegrityError(f"{record} is there a second time, or belongs to no block", address=partition)
+
+
+class _Queues:
+    """All partitions at once through one consumer, each as a queue; one that runs ahead is paused."""
+
+    def __init__(self, broker: Broker, starts: Mapping[Partition, int], ends: Mapping[Partition, int]) -> None:
+        with kafka_errors("cannot read from Kafka"):
+            self._consumer = Consumer({**consumer_config(broker), "queued.max.messages.kbytes": 16384})
+            self._consumer.assign([TopicPartition(*p, start) for p, start in starts.items()])
+        self._ends = ends
+        self._open = {p for p in ends if starts[p] < ends[p]}
+        self._queues: dict[Partition, deque[ReadRecord]] = {p: deque() for p in ends}
+        self._held = dict.fromkeys(ends, 0)
+        self._held_max = _HELD_BYTES_MAX // len(ends)
+        self._paused: set[Partition] = set()
+
+    def take(self, partition: Partition) -> ReadRecord | None:
+        """Give the partition's next record; None: there is no more."""
+        queue = self._queues[partition]
+        while not queue:
+            if partition not in self._open:
+                return None
+            if partition in self._paused:
+                self._consumer.resume([TopicPartition(*partition)])
+                self._paused.discard(partition)
+            self._read(partition)
+        record = queue.popleft()
+        self._held[partition] -= len(record.value or b"")
+        return record
+
+    def close(self) -> None:
+        self._consumer.close()
+
+    def _read(self, wanted: Partition) -> None:
+        """Put the next record, whichever it is, into its queue."""
+        deadline = time.monotonic() + _SILENCE_S
+        with kafka_errors(f"reading {wanted}"):
+            while (message := self._consumer.poll(0.5)) is None:
+                if time.monotonic() > deadline:
+                    raise KafkaUnavailableError(f"reading {wanted}: nothing came for {_SILENCE_S:.0f} s")
+            error = message.error()
+            if error is not None:
+                if error.code() != KafkaError._PARTITION_EOF:
+                    raise KafkaException(error)
+                self._open.discard(Partition(message.topic() or "", message.partition() or 0))
+                return
+        record = read_record(message)
+        partition = record.partition
+        if record.offset >= self._ends[partition]:
+            self._open.discard(partition)
+            return
+        self._queues[partition].append(record)
+        self._held[partition] += len(record.value or b"")
+        if self._held[partition] > self._held_max and partition != wanted and partition not in self._paused:
+            self._consumer.pause([TopicPartition(*partition)])
+            self._paused.add(partition)
+
+
+def _with_content(revision: Revision, found: RevisionRecord) -> Revision:
+    return replace(revision, data=found.revision.data, data_hash=found.revision.data_hash)
+
+
+def _at(record: ReadRecord, error: IntegrityError) -> IntegrityError:
+    return IntegrityError(f"{record}: {error}", address=None)
