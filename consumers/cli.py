@@ -56,7 +56,7 @@ def project_command(
     prefix: Prefix = "strandline",
     until_caught_up: Annotated[bool, typer.Option(help="End when the end of the stream is reached.")] = False,
     deliver: Annotated[
-        str | None, typer.Option(help="Where an outbox is delivered to: folder:PATH or kafka:TOPIC.")
+        str | None, typer.Option(help="Where an outbox is delivered to: a folder, or kafka:TOPIC.")
     ] = None,
     skip: Annotated[
         str | None,
@@ -158,14 +158,9 @@ def _source_of(kafka: dict[str, str], prefix: str, ledger: str, name: str) -> Ca
 def _delivery(where: str | None, kafka: dict[str, str]) -> Delivery | None:
     from consumers.sender import Folder, KafkaTopic
 
-    kind, _, target = (where or "").partition(":")
-    if kind == "folder" and target:
-        return Folder(Path(target))
-    if kind == "kafka" and target:
-        return KafkaTopic(kafka, target)
-    if where is not None:
-        raise typer.BadParameter(f"--deliver is folder:PATH or kafka:TOPIC, not {where!r}")
-    return None
+    if where is None:
+        return None
+    return KafkaTopic(kafka, where.removeprefix("kafka:")) if where.startswith("kafka:") else Folder(Path(where))
 
 
 def _with_sender(
