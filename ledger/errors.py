@@ -170,7 +170,7 @@ class IntegrityError(LedgerError):
             f"{f'{address}: ' if address is not None else ''}{message}"
             + (f": expected {_shown(expected)}, actual {_shown(actual)}" if (expected, actual) != (None, None) else "")
         )
-        self.address, self.expected, self.actual = address, expected, actual
+        self.reason, self.address, self.expected, self.actual = message, address, expected, actual
 
 
 class JournalFailedError(LedgerError):

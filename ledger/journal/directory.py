@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ledger.errors import FormatVersionError, IntegrityError, LedgerLockedError
 from ledger.journal.files import Files, Lock
-from ledger.journal.segment import FORMAT_VERSION, segment_name
+from ledger.journal.segment import FORMAT_VERSION
 
 __all__ = [
     "FORMAT_NAME",
@@ -105,17 +105,9 @@ def write_format(files: Files, directory: Path) -> None:
 
 
 def segment_numbers(files: Files, directory: Path) -> list[int]:
-    """Give the numbers of the segments, ascending.
-
-    Raises:
-        IntegrityError: one is missing.
-    """
+    """Give the numbers of the segments that are there, ascending."""
     names = files.list(journal_directory(directory))
-    numbers = sorted(int(match[1]) for name in names if (match := _SEGMENT.fullmatch(name)))
-    if numbers != list(range(len(numbers))):
-        missing = next(i for i, number in enumerate(numbers) if i != number)
-        raise IntegrityError("a segment of the journal is missing", address=segment_name(missing))
-    return numbers
+    return sorted(int(match[1]) for name in names if (match := _SEGMENT.fullmatch(name)))
 
 
 def remove_new(files: Files, directory: Path) -> None:

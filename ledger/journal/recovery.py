@@ -87,8 +87,9 @@ def examine(files: Files, directory: Path, segments: Segments, progress: Progres
         IntegrityError: the journal is damaged.
     """
     numbers = segment_numbers(files, directory)
-    if not numbers:
-        raise IntegrityError("the journal has no segment", address=segment_name(0))
+    missing = next((i for i, number in enumerate([*numbers, None]) if number != i), 0)
+    if missing < len(numbers) or not numbers:
+        raise IntegrityError("a segment of the journal is missing", address=segment_name(missing))
     header, file = segments.open(numbers[-1])
     walk = FrameWalk(file, header, header.size)
     last, last_of_block = _walk(walk, progress, header.size)

@@ -16,7 +16,7 @@ from ledger.journal.frame import Frame, difference, parse_frame
 from ledger.journal.payload import StoredRevision, decode_block, decode_revision
 from ledger.journal.segment import FrameLocation, FrameWalk, Position, SegmentHeader, read_header, segment_name
 
-__all__ = ["OpenSegment", "Segments"]
+__all__ = ["OpenSegment", "Segments", "block_of"]
 
 _OPEN_MAX = 64
 """Segments held open, each with a file descriptor and a symbol table."""
@@ -64,7 +64,7 @@ class Segments:
             IntegrityError: there is no whole frame of a block.
         """
         segment, frame = self._frame_at(location)
-        return _block(segment.header, frame)
+        return block_of(segment, frame)
 
     def read_revision(self, location: FrameLocation, document_id: str) -> StoredRevision | None:
         """Read one document's revision from the block at a location, and decode nothing else; None: the block has none of it.
@@ -88,7 +88,7 @@ class Segments:
         """
         for segment, frame in self.frames(from_sequence_no, until, near):
             if frame.payload and frame.sequence_no >= from_sequence_no:
-                yield _block(segment.header, frame), FrameLocation(segment.header.number, frame.offset, frame.size)
+                yield block_of(segment, frame), FrameLocation(segment.header.number, frame.offset, frame.size)
 
     def frames(
         self, from_sequence_no: int, until: Position, near: Position | None = None
@@ -146,5 +146,11 @@ class Segments:
         return OpenSegment(header, file)
 
 
-def _block(header: SegmentHeader, frame: Frame) -> Block:
+def block_of(segment: OpenSegment, frame: Frame) -> Block:
+    """Read the block in a frame.
+
+    Raises:
+        IntegrityError: the frame is whole, but its payload is no block.
+    """
+    header = segment.header
     return decode_block(frame.payload, header.symbols, header.strand_id, frame.sequence_no)

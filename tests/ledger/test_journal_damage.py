@@ -1,4 +1,4 @@
-"""Torn or damaged: each byte of a small journal is flipped, each frame is lost; the answer names the place, or the last batch is cut whole."""
+"""Torn or damaged: each byte of a small journal is flipped, each frame lost; the answer names the place, or the last batch is cut."""
 
 from __future__ import annotations
 
