@@ -154,6 +154,42 @@ def check_receipt_command(
         raise typer.Exit(_CHECK_SAYS_NO) from None
 
 
+@app.command()
+def verify(
+    data: Annotated[Path, typer.Option("--data", help="Data directory; each ledger is a directory in it.")],
+    ledger: LedgerName,
+) -> None:
+    """Check a ledger from byte 0: every frame, hash and link of the journal, then the views. Changes nothing in the journal.
+
+    Exit code 1 names the first damage: block, byte, expected, actual. A ledger that is being served is checked up to its durable end.
+    """
+    from ledger.check import check_ledger
+
+    with _errors():
+        with progress_bar() as progress:
+            report = check_ledger(data / ledger, progress=progress)
+        print(report)
+
+
+@app.command()
+def repair(
+    data: Annotated[Path, typer.Option("--data", help="Data directory; each ledger is a directory in it.")],
+    ledger: LedgerName,
+    from_block: Annotated[
+        int, typer.Option("--from-block", min=0, help="Cut this block and all after it; the number that verify named.")
+    ],
+) -> None:
+    """Cut a damaged journal. What is cut is kept in a directory of its own, and is no longer part of the ledger.
+
+    Blocks that were acknowledged are lost by this: a backup, or 'strandline rebuild-ledger' from Kafka, loses none.
+    """
+    from ledger.repair import repair as cut
+
+    with _errors():
+        done = cut(data / ledger, from_block)
+        print(f"the ledger has {done.blocks} blocks; the journal as it was is in {done.kept}")
+
+
 def _digest_in(file: BinaryIO) -> bytes:
     """Take the digest out of what the digest command or the server's route wrote."""
     told = _value_in(file)

@@ -173,6 +173,40 @@ def document_id_of(run, place):
     return json.loads(row)["id"]
 
 
+def test_verify_says_what_it_checked(run, data):
+    done = run("verify", "--data", data, "--ledger", "vehicles")
+    assert done.exit_code == 0
+    assert "4 blocks" in done.stdout
+    assert "views are what the blocks add up to" in done.stdout
+
+
+def test_verify_names_the_damage_and_repair_cuts_only_what_it_is_told(run, data):
+    place = ["--data", data, "--ledger", "vehicles"]
+    flip_byte_of(data / "vehicles" / "journal", b"SET Year")
+    damaged = run("verify", *place)
+    assert damaged.exit_code == 1
+    assert "block 3 at byte" in damaged.stderr
+    assert "expected" in damaged.stderr
+    assert run("repair", *place).exit_code == 2
+    cut = run("repair", *place, "--from-block", 3)
+    assert cut.exit_code == 0
+    assert "3 blocks" in cut.stdout
+    assert run("verify", *place).exit_code == 0
+    rows = run("execute", "SELECT VIN, Year FROM Vehicle WHERE VIN = '1N4'", *place).stdout
+    assert json.loads(rows) == {"VIN": "1N4", "Year": 2011}
+
+
+def flip_byte_of(journal, known):
+    for path in sorted(journal.glob("*")):
+        data = path.read_bytes() if path.is_file() else b""
+        if known in data:
+            with path.open("r+b") as file:
+                file.seek(data.index(known))
+                file.write(bytes([known[0] ^ 1]))
+            return
+    raise AssertionError("no block holds that")
+
+
 def test_every_command_explains_itself(run):
     for command in ("serve", "execute", "digest", "receipt", "check-receipt", "verify", "repair"):
         shown = run(command, "--help", env={"COLUMNS": "200"})
