@@ -117,6 +117,9 @@ def check_receipt(receipt: Value, digest: bytes | None = None) -> CheckedReceipt
 def _check_consistent(
     fields: dict[str, Value], address: BlockAddress, tip: BlockAddress, revision: dict[str, Value]
 ) -> None:
+    for name in ("ledger", "strandId", "tableId", "tableName"):
+        if name in fields and type(fields[name]) is not str:
+            raise IntegrityError("is no string", address=name, actual=fields[name])
     shown = address_of(revision["blockAddress"], "revision.blockAddress")
     if shown != address:
         raise IntegrityError(
