@@ -1,4 +1,4 @@
-"""`strandline verify`: is everything as it was written? The journal from byte 0 (headers, frames, hashes, links, sequences), then the views.
+"""`strandline verify`: is all as it was written? The journal from byte 0 (headers, frames, hashes, links, sequences), then the views.
 
 Rules:
 - It changes nothing in the journal: a torn end is told, not cut.

@@ -4,8 +4,8 @@
     2  forget what would contradict the cut: the mark, the views
     3  remove later segments, the last one first; then shorten the segment in which block n stands
 
-A crash before 3 leaves every block where it was; within 3, a journal that ends earlier but not yet where it should: repairing it again, with
-the same number, finishes (and keeps another copy of what is left).
+A crash before 3 leaves every block where it was; within 3, a journal that does not yet end where it should: repairing it again, with the
+same number, finishes (and keeps another copy of what is left).
 Blocks that were acknowledged are lost by this. A restored backup, or a rebuild from the stream, loses none.
 """
 
