@@ -24,7 +24,7 @@ class Stream:
         self.config = {"bootstrap.servers": kafka}
         self.names = TopicNames("test", f"l{uuid4().hex[:12]}")
         self.strand = BlockBuilder()
-        self._admin = AdminClient(self.config)
+        self.admin = AdminClient(self.config)
         self._topics: set[str] = set()
         self._producer = Producer(
             {
@@ -39,13 +39,13 @@ class Stream:
 
     def create_topics(self, *topics: str, partitions: int = PARTITIONS) -> None:
         settings = topic_settings(MESSAGE_BYTES_MAX)
-        futures = self._admin.create_topics([NewTopic(topic, partitions, 1, config=settings) for topic in topics])
+        futures = self.admin.create_topics([NewTopic(topic, partitions, 1, config=settings) for topic in topics])
         for future in futures.values():
             future.result(30)
         self._topics |= set(topics)
 
     def delete_topics(self, *topics: str) -> None:
-        for future in self._admin.delete_topics(list(topics)).values():
+        for future in self.admin.delete_topics(list(topics)).values():
             future.result(30)
         self._topics -= set(topics)
 

@@ -1,0 +1,249 @@
+"""Reading a real Kafka: what it loses, doubles, reorders, alters, hides and delays is detected or harmless."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+from confluent_kafka import TopicPartition
+from publishing import Stream
+from stream_of_blocks import some_blocks
+
+from consumers import source as source_module
+from consumers.errors import ForkError, GapError, PositionLostError
+from consumers.position import BEGINNING, Position
+from consumers.source import Source
+from ledger.block import Block
+from ledger.errors import IntegrityError
+from streams.records import PROOF_HEADER, Record, records_of
+
+pytestmark = pytest.mark.kafka
+
+
+@contextmanager
+def reading(stream: Stream, position: Position = BEGINNING, *, barrier_s: float = 0.5) -> Iterator[Source]:
+    source = Source.open(stream.config, stream.names, position, group="test", barrier_s=barrier_s)
+    try:
+        yield source
+    finally:
+        source.close()
+
+
+def read(source: Source, until: Callable[[list[int]], bool] | None = None) -> list[int]:
+    """Read to the end of the stream, or until what was read is enough; give the blocks' numbers."""
+    numbers: list[int] = []
+    while not (until(numbers) if until else source.caught_up):
+        source.poll(0.2)
+        numbers += [block.summary.sequence_no for block in source.blocks()]
+    return numbers
+
+
+def is_summary(stream: Stream, record: Record) -> bool:
+    return record.topic == stream.names.block_summary
+
+
+def some_records(stream: Stream, count: int = 8, seed: int = 1) -> tuple[list[Block], list[Record]]:
+    blocks = some_blocks(seed, count)
+    return blocks, stream.records_of(*blocks)
+
+
+def with_proof(record: Record, change: Callable[[bytes], bytes]) -> Record:
+    return record._replace(headers=[(k, change(v) if k == PROOF_HEADER else v) for k, v in record.headers])
+
+
+def test_the_whole_stream_is_read_in_order_and_its_end_is_known_in_spite_of_markers(stream: Stream) -> None:
+    blocks, records = some_records(stream, 40)
+    for block in blocks[:20]:
+        stream.publish(block)
+    stream.publish(*blocks[20:])
+    stream.send(records, commit=False)  # aborted, at the very end: only markers and what nobody may see
+    with reading(stream) as source:
+        assert read(source) == list(range(40))
+        assert source.lag().blocks == 0
+        assert source.duplicates == 0
+        assert source.position().block_hash == blocks[-1].block_hash
+
+
+def test_a_reader_that_follows_gets_new_blocks_and_new_tables_as_they_come(stream: Stream) -> None:
+    stream.publish(stream.strand.add(("Cars", "a", {})))
+    with reading(stream) as source:
+        assert read(source) == [0]
+        stream.publish(stream.strand.add(("Cars", "a", {}), ("Ships", "b", {})))
+        assert read(source, until=bool) == [1]
+        stream.publish(stream.strand.add(("Ships", "c", {})))
+        assert read(source, until=bool) == [2]
+
+
+def test_reading_goes_on_from_any_position(stream: Stream) -> None:
+    blocks, _ = some_records(stream, 20)
+    for block in blocks:
+        stream.publish(block)
+    with reading(stream) as source:
+        positions = [BEGINNING]
+        while not source.caught_up:
+            source.poll(0.2)
+            positions += [source.position() for _ in source.blocks()]
+    for position in positions[::4]:
+        with reading(stream, Position.of_json(position.to_json())) as source:
+            assert read(source) == list(range(position.sequence_no + 1, 20))
+
+
+def test_a_stream_delivered_twice_is_applied_once(stream: Stream) -> None:
+    _, records = some_records(stream)
+    stream.send(records)
+    stream.send(records)
+    with reading(stream) as source:
+        assert read(source) == list(range(8))
+        assert source.duplicates >= 8  # the summaries at least: to be caught up it need not have read all of the second revisions
+        position = source.position()
+    with reading(stream, replace(position, topics={})) as source:  # read again from the beginning
+        assert read(source) == []
+        assert source.position().same_block(position)
+
+
+def test_a_lost_revision_stops_at_its_block_with_the_document_named(stream: Stream) -> None:
+    blocks, records = some_records(stream)
+    lost = next(r for r in records[len(records) // 2 :] if not is_summary(stream, r))
+    stream.send(r for r in records if r is not lost)
+    number = next(b.sequence_no for b in blocks if any(lost == r for r in records_of(b, stream.names)))
+    with reading(stream) as source:
+        with pytest.raises(GapError, match=f"block {number}: 1 revisions are not in Kafka.*{lost.key}"):
+            read(source, until=lambda numbers: number in numbers)
+        assert source.position().sequence_no == number - 1
+
+
+def test_a_lost_revision_that_is_published_again_in_time_is_no_gap(stream: Stream) -> None:
+    _, records = some_records(stream)
+    lost = next(r for r in records if not is_summary(stream, r))
+    stream.send(r for r in records if r is not lost)
+    with reading(stream, barrier_s=60) as source:
+        read(source, until=lambda _: source.lag().blocks > 0 and source._assembler.missing() != [])
+        stream.send([lost])
+        assert read(source, until=lambda numbers: 7 in numbers)[-1] == 7
+
+
+def test_a_lost_summary_is_a_gap_with_both_numbers(stream: Stream) -> None:
+    _, records = some_records(stream)
+    lost = [r for r in records if is_summary(stream, r)][3]
+    stream.send(r for r in records if r is not lost)
+    with reading(stream) as source, pytest.raises(GapError, match="expected 3, actual 4"):
+        read(source)
+
+
+def test_reordered_revisions_are_harmless_and_reordered_summaries_are_a_gap(stream: Stream) -> None:
+    _, records = some_records(stream)
+    summaries = [r for r in records if is_summary(stream, r)]
+    details = [r for r in records if not is_summary(stream, r)]
+    random.Random(1).shuffle(details)
+    stream.send([*summaries, *details])
+    with reading(stream) as source:
+        assert read(source) == list(range(8))
+    other = Stream(stream.kafka)
+    _, records = some_records(other)
+    summaries = [r for r in records if is_summary(other, r)]
+    other.send([*summaries[1::-1], *summaries[2:]])
+    with reading(other) as source, pytest.raises(GapError, match="expected 0, actual 1"):
+        read(source)
+
+
+@pytest.mark.parametrize("summary", [False, True])
+def test_an_altered_record_stops_the_reader_and_is_named(stream: Stream, summary: bool) -> None:
+    _, records = some_records(stream)
+    target = next(r for r in records[6:] if is_summary(stream, r) is summary)
+    flipped = with_proof(target, lambda proof: proof[:-1] + bytes([proof[-1] ^ 1]))
+    stream.send(flipped if r is target else r for r in records)
+    with reading(stream) as source, pytest.raises(IntegrityError) as error:
+        read(source)
+    assert error.value.address[0] == target.topic
+
+
+def test_a_forged_value_is_harmless_because_only_the_proof_is_read(stream: Stream) -> None:
+    _, records = some_records(stream)
+    stream.send(r._replace(value=b'{"payload": "forged"}') for r in records)
+    with reading(stream) as source:
+        assert read(source) == list(range(8))
+
+
+def test_another_history_under_the_same_topics_is_a_fork(stream: Stream) -> None:
+    stream.publish(stream.strand.add(("Cars", "a", {"n": 1})))
+    with reading(stream) as source:
+        read(source)
+        position = source.position()
+    other = Stream(stream.kafka)
+    other.names, other._topics = stream.names, stream._topics
+    restored = [other.strand.add(("Cars", "a", {"n": 2})), other.strand.add(("Cars", "b", {}))]
+    other.publish(restored[1])
+    with reading(stream, position) as source, pytest.raises(ForkError, match="previousBlockHash"):
+        read(source, until=bool)
+
+
+def test_a_topic_of_the_same_name_that_was_made_anew_is_not_the_one_of_the_position(stream: Stream) -> None:
+    blocks, records = some_records(stream)
+    stream.send(records)
+    with reading(stream) as source:
+        read(source)
+        position = source.position()
+    topics = sorted({r.topic for r in records})
+    stream.delete_topics(*topics)
+    stream.create_topics(stream.names.block_summary, partitions=1)
+    stream.send(records)
+    with pytest.raises(PositionLostError, match="is another one: expected"), reading(stream, position):
+        pass
+    with reading(stream, replace(position, topics={})) as source:
+        assert read(source) == []
+        stream.publish(*(following := some_blocks(1, 9))[8:])
+        assert following[:8] == blocks
+        assert read(source, until=bool) == [8]
+
+
+def test_an_offset_that_kafka_no_longer_has_stops_with_both_values(stream: Stream) -> None:
+    blocks, _ = some_records(stream)
+    stream.publish(*blocks[:4])
+    with reading(stream) as source:
+        read(source)
+        position = source.position()
+    stream.publish(*blocks[4:])
+    topic = stream.names.block_summary
+    for future in stream.admin.delete_records([TopicPartition(topic, 0, 7)]).values():
+        future.result(30)
+    with (
+        reading(stream, position) as source,
+        pytest.raises(PositionLostError, match="expected offset 5, actual offsets 7 to 10"),
+    ):
+        read(source, until=bool)
+
+
+def test_a_stream_that_ends_before_the_position_is_not_read_silently(stream: Stream) -> None:
+    blocks, _ = some_records(stream)
+    stream.publish(*blocks[:4])
+    ahead = Position(blocks[7].strand_id, 7, blocks[7].block_hash)
+    with reading(stream, ahead) as source, pytest.raises(PositionLostError, match="ends before the position"):
+        read(source)
+
+
+def test_partitions_that_run_ahead_are_paused_and_memory_stays_bounded(
+    stream: Stream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bound = 256 * 1024
+    monkeypatch.setattr(source_module, "_HELD_BYTES", bound)
+    monkeypatch.setattr(source_module, "_BATCH", 50)
+    blocks = [stream.strand.add(("Cars", f"car {n % 9}", {"n": n, "note": "x" * 2_000})) for n in range(600)]
+    records = stream.records_of(*blocks)
+    stream.send(r for r in records if not is_summary(stream, r))
+    summaries = [r for r in records if is_summary(stream, r)]
+    stream.send(summaries[:1])
+    with reading(stream, barrier_s=60) as source:
+        held, numbers = [], read(source, until=bool)
+        while not source._paused:  # 1.2 MB of revisions are there, whose summaries are not
+            source.poll(0.2)
+            held.append(source._assembler.held_bytes)
+        stream.send(summaries[1:])
+        while len(numbers) < 600:
+            source.poll(0.2)
+            held.append(source._assembler.held_bytes)
+            numbers += [block.summary.sequence_no for block in source.blocks()]
+    assert numbers == list(range(600))
+    assert max(held) < 3 * bound
