@@ -91,8 +91,19 @@ def kafka_errors(doing: str) -> Iterator[None]:
     """Turn what librdkafka raises inside of the block into errors of this room; `doing` begins the message."""
     try:
         yield
-    except KafkaException as error:
-        raise _translated(doing, error.args[0]) from error
+    except (KafkaException, SystemError) as error:
+        raise _translated(doing, _cause(error)) from error
+
+
+def _cause(error: KafkaException | SystemError) -> KafkaError:
+    """Find librdkafka's error. A fatal one (fenced) is raised out of whatever callback runs, and then stands behind a SystemError."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, KafkaException):
+        cause = cause.__cause__
+    if cause is None:
+        raise error
+    found: KafkaError = cause.args[0]
+    return found
 
 
 def _translated(doing: str, error: KafkaError) -> StreamError:
@@ -232,9 +243,10 @@ class KafkaTx:
                     headers=headers,  # type: ignore[arg-type]  # a list is invariant
                 )
             except BufferError:
-                self._producer.poll(0.1)
+                with kafka_errors("sending"):
+                    self._producer.poll(0.1)
             except KafkaException as error:
-                raise _translated(f"sending to {topic}", error.args[0]) from error
+                raise _translated(f"sending to {topic}", _cause(error)) from error
             else:
                 return
 
@@ -244,7 +256,8 @@ class KafkaTx:
         Raises:
             KafkaUnavailableError, BrokerError, ProducerFencedError: one is not there.
         """
-        left = self._producer.flush(_KAFKA_TX_S)
+        with kafka_errors("sending"):
+            left = self._producer.flush(_KAFKA_TX_S)
         if self._refused is not None:
             raise _translated("sending", self._refused)
         if left:
@@ -262,9 +275,10 @@ class KafkaTx:
         while True:
             try:
                 self._producer.commit_transaction(_COMMIT_S)
-            except KafkaException as error:
-                if not error.args[0].retriable() or time.monotonic() > deadline:
-                    raise _translated("committing a kafka_tx", error.args[0]) from error
+            except (KafkaException, SystemError) as error:
+                cause = _cause(error)
+                if not cause.retriable() or time.monotonic() > deadline:
+                    raise _translated("committing a kafka_tx", cause) from error
             else:
                 return
 

@@ -78,17 +78,15 @@ def wait_until_published(broker: Broker, names: TopicNames, sequence_no: int, ti
     deadline = time.monotonic() + timeout_s
     block_summary = Partition(names.block_summary, 0)
     with TopicReader(broker) as reader:
-        while names.block_summary in broker.topics():
-            start, end = (
-                broker.starts([block_summary])[block_summary],
-                broker.stable_ends([block_summary])[block_summary],
-            )
-            if read_position(reader, block_summary, start, end).sequence_no >= sequence_no:
-                return True
+        while True:
+            if names.block_summary in broker.topics():
+                start = broker.starts([block_summary])[block_summary]
+                end = broker.stable_ends([block_summary])[block_summary]
+                if read_position(reader, block_summary, start, end).sequence_no >= sequence_no:
+                    return True
             if time.monotonic() > deadline:
                 return False
             broker.admin.poll(0.1)
-    return False
 
 
 def _compare_block(found: Block, expected: Block) -> None:
