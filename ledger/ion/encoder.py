@@ -77,11 +77,14 @@ def encode_part(value: Value, symbols: SymbolTable) -> bytes:
 
 
 def _top_level(value: Value, names: _Names) -> bytes:
-    kind = type(value)
-    if kind is Annotated and isinstance(value, Annotated) and value.annotations[:1] == ("$ion_symbol_table",):
-        raise InvalidValueError("a value annotated $ion_symbol_table would be read as a symbol table")
+    if (
+        isinstance(value, Annotated)
+        and value.annotations[:1] == ("$ion_symbol_table",)
+        and isinstance(value.value, dict | MultiStruct)
+    ):
+        raise InvalidValueError("a struct annotated $ion_symbol_table would be read as a symbol table")
     try:
-        return _ENCODERS[kind](value, names, DEPTH_MAX)
+        return _ENCODERS[type(value)](value, names, DEPTH_MAX)
     except KeyError as error:
         raise InvalidValueError(f"{getattr(error.args[0], '__name__', error)} is not an Ion value") from error
     except UnicodeEncodeError as error:
