@@ -66,10 +66,9 @@ def serve(
     start_logging()
     with _errors(), _kafka(kafka, data, ctx.obj) as servers:
         command = (sys.executable, "-m", "strandline", "publish", "--kafka", servers) if servers else ()
-        coordinator = Coordinator(Settings(data.absolute(), host, port, limits, command))
+        coordinator = Coordinator(Settings(data.absolute(), host, port, limits, command, servers or "off"))
         with progress_bar() as progress:
             coordinator.open(progress)
-        coordinator.announce(servers or "off")
         coordinator.run()
 
 

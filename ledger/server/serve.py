@@ -42,13 +42,14 @@ _BACKLOG = 2048
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What `serve` was told. `publisher_command` empty: nothing is published."""
+    """What `serve` was told. `publisher_command` empty: nothing is published. `kafka` is only shown."""
 
     directory: Path
     host: str = "127.0.0.1"
     port: int = 8420
     limits: Limits = field(default_factory=Limits)
     publisher_command: Sequence[str] = ()
+    kafka: str = "off"
 
 
 class Coordinator:
@@ -60,7 +61,7 @@ class Coordinator:
         self.ledgers = Ledgers(settings.directory, settings.limits, self._opened)
         self._service = Service(self.ledgers, self._publishers, settings.limits)
         self._socket: socket.socket | None = None
-        self._server = _Server(Application(self._service), self._publishers.kill)
+        self._server = _Server(Application(self._service), self._announce, self._publishers.kill)
 
     @property
     def address(self) -> tuple[str, int]:
@@ -87,29 +88,6 @@ class Coordinator:
         gc.collect()
         gc.freeze()
 
-    def announce(self, kafka: str) -> None:
-        """Tell where everything is: one line of the log, and on a terminal four that people can read. `kafka` as asked for."""
-        host, port = self.address
-        url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-        ledgers = list(self.ledgers.open_ones())
-        damaged = {name: str(error) for name, error in self.ledgers.failures().items()}
-        extra = {
-            "address": url,
-            "data": str(self._settings.directory),
-            "ledgers": ledgers,
-            "damaged": damaged,
-            "kafka": kafka,
-        }
-        _log.info("listening", extra=extra)
-        if sys.stdout.isatty():
-            print(f"Strandline {strandline_version()}")
-            print(f"  address  {url}")
-            print(f"  data     {self._settings.directory}")
-            print(f"  ledgers  {', '.join(ledgers) or f'none yet: curl -X PUT {url}/v1/ledgers/my-ledger'}")
-            print(f"  Kafka    {kafka}")
-            for name, why in damaged.items():
-                print(f"  DAMAGED  {name}: {why}")
-
     def run(self) -> None:
         """Serve until stopped; then everything is closed."""
         assert self._socket is not None, "open it first"
@@ -121,6 +99,29 @@ class Coordinator:
 
     def stop(self) -> None:
         self._server.should_exit = True
+
+    def _announce(self) -> None:
+        """Tell where everything is: one line of the log, and on a terminal some that people can read."""
+        host, port = self.address
+        url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        ledgers = list(self.ledgers.open_ones())
+        damaged = {name: str(error) for name, error in self.ledgers.failures().items()}
+        extra = {
+            "address": url,
+            "data": str(self._settings.directory),
+            "ledgers": ledgers,
+            "damaged": damaged,
+            "kafka": self._settings.kafka,
+        }
+        _log.info("listening", extra=extra)
+        if sys.stdout.isatty():
+            print(f"Strandline {strandline_version()}")
+            print(f"  address  {url}")
+            print(f"  data     {self._settings.directory}")
+            print(f"  ledgers  {', '.join(ledgers) or f'none yet: curl -X PUT {url}/v1/ledgers/my-ledger'}")
+            print(f"  Kafka    {self._settings.kafka}")
+            for name, why in damaged.items():
+                print(f"  DAMAGED  {name}: {why}")
 
     def _close(self) -> None:
         # Publishers first: a reader without a live owner would take the ledger's lock to recover it.
@@ -139,7 +140,9 @@ class Coordinator:
 class _Server(uvicorn.Server):
     """uvicorn, with our way of ending: exit code 0 after a signal, and the second signal cuts off."""
 
-    def __init__(self, application: Application, kill_children: Callable[[], None]) -> None:
+    def __init__(
+        self, application: Application, started: Callable[[], None], kill_children: Callable[[], None]
+    ) -> None:
         super().__init__(
             uvicorn.Config(
                 application,
@@ -156,7 +159,11 @@ class _Server(uvicorn.Server):
                 backlog=_BACKLOG,
             )
         )
-        self._kill_children = kill_children
+        self._started, self._kill_children = started, kill_children
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._started()  # from here on it answers, and signals are handled
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
