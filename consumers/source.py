@@ -247,6 +247,7 @@ class Source:
         self._topic_ids[topic] = topic_id
         offsets = known.offsets if known is not None else {}
         self._assigned += [(topic, number) for number in partitions]
+        self._consumer.list_topics(topic, _ADMIN_S)  # now, or librdkafka looks for the leader a second later
         self._consumer.incremental_assign([TopicPartition(topic, n, offsets.get(n, 0)) for n in partitions])
 
     def _describe(self, topic: str) -> tuple[str, list[int]]:
