@@ -25,19 +25,19 @@ def _official() -> list[tuple[Value, bytes]]:
     """Give (value, its serialisation with the identity as hash) of every official vector that has one."""
     found = []
     for case in iontext.parse_all((VECTORS / "ion_hash_tests.ion").read_text()):
-        fields = dict(fields_of(case.value if isinstance(case, Annotated) else case))  # type: ignore[arg-type]
-        identity = fields["expect"].get("identity")  # type: ignore[union-attr]
+        fields = dict(fields_of(case.value if isinstance(case, Annotated) else case))
+        identity = fields["expect"].get("identity")
         calls = [call for call in identity or () if isinstance(call, Annotated)]
         digests = [call.value for call in calls if call.annotations[0] in ("digest", "final_digest")]
         if digests:
-            found.append((_source(fields), bytes(digests[-1])))  # type: ignore[arg-type]
+            found.append((_source(fields), bytes(digests[-1])))
     return found
 
 
 def _source(fields: dict[str | None, Value]) -> Value:
     if "ion" in fields:
         return fields["ion"]
-    return ion.decode(b"\xe0\x01\x00\xea" + bytes(fields["10n"]))  # type: ignore[arg-type]
+    return ion.decode(b"\xe0\x01\x00\xea" + bytes(fields["10n"]))
 
 
 OFFICIAL = _official()
@@ -71,7 +71,7 @@ def test_ours_agrees_with_the_naive_one_on_any_value(value: Value) -> None:
 def test_what_the_codec_refuses_has_no_hash(value: object) -> None:
     for wrapped in (value, [value], {"a": value}):
         with pytest.raises(InvalidValueError):
-            ion_hash(wrapped)  # type: ignore[arg-type]
+            ion_hash(wrapped)
 
 
 def test_nesting_is_hashed_as_deep_as_it_is_encoded() -> None:
@@ -134,6 +134,6 @@ def test_parameters_are_digested_in_their_order_and_by_their_type() -> None:
 def test_a_revision_is_hashed_with_its_data_or_by_its_metadata_alone() -> None:
     metadata: dict[str, Value] = {"id": "a", "version": 1, "txTime": Timestamp.of_milliseconds(0), "txId": "b"}
     data: Value = {"x": 1}
-    assert hashing.revision_hash(metadata, data) == dot(ion_hash(metadata), ion_hash(data))  # type: ignore[arg-type]
-    assert hashing.redacted_revision_hash(metadata, ion_hash(data)) == hashing.revision_hash(metadata, data)  # type: ignore[arg-type]
+    assert hashing.revision_hash(metadata, data) == dot(ion_hash(metadata), ion_hash(data))
+    assert hashing.redacted_revision_hash(metadata, ion_hash(data)) == hashing.revision_hash(metadata, data)
     assert hashing.revision_hash(metadata, None) == ion_hash(metadata)

@@ -99,7 +99,7 @@ def test_a_name_that_stands_twice_in_a_table_is_written_by_its_first_id() -> Non
 
 def test_fields_keep_their_order() -> None:
     names = [f"field {i}" for i in range(50)]
-    assert list(ion.decode(ion.encode(dict.fromkeys(names)))) == names  # type: ignore[arg-type, call-overload]
+    assert list(ion.decode(ion.encode(dict.fromkeys(names)))) == names
 
 
 @settings(max_examples=300, deadline=None)
@@ -206,9 +206,9 @@ def test_the_encoder_refuses_what_is_no_ion_value(value: object) -> None:
     for wrapped in (value, [value], {"a": value}):
         if wrapped is value or not isinstance(value, Annotated) or value.annotations != ("$ion_symbol_table",):
             with pytest.raises(InvalidValueError):
-                ion.encode(wrapped)  # type: ignore[arg-type]
+                ion.encode(wrapped)
             with pytest.raises(InvalidValueError):
-                ion.encode_part(wrapped, ion.SYSTEM)  # type: ignore[arg-type]
+                ion.encode_part(wrapped, ion.SYSTEM)
 
 
 def test_nesting_is_allowed_up_to_the_bound_both_ways() -> None:
@@ -235,4 +235,4 @@ def test_the_largest_numbers_go_through() -> None:
 def test_a_symbol_table_refuses_names_that_are_no_text() -> None:
     for name in ("\ud800", None, 1):
         with pytest.raises(InvalidValueError):
-            ion.SymbolTable([name])  # type: ignore[list-item]
+            ion.SymbolTable([name])

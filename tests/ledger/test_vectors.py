@@ -27,7 +27,7 @@ def stream_records() -> tuple[dict[str, Any], dict[str, Any]]:
     summary, details = iontext.parse_all((VECTORS / "01-dmv-stream-records.ion").read_text())
     assert isinstance(summary, dict)
     assert isinstance(details, dict)
-    return summary["payload"], details["payload"]  # type: ignore[return-value]
+    return summary["payload"], details["payload"]
 
 
 # 02: GetBlock, GetRevision, GetDigest
@@ -103,7 +103,7 @@ def kinesis_record() -> bytes:
 
 def kinesis_records() -> list[tuple[str, dict[str, Any]]]:
     """Give (partition key, record)."""
-    return [(key, ion.decode(data)) for key, data in deaggregated(kinesis_record())]  # type: ignore[misc]
+    return [(key, ion.decode(data)) for key, data in deaggregated(kinesis_record())]
 
 
 def kinesis_payloads() -> tuple[dict[str, Any], dict[str, Any]]:
@@ -275,13 +275,13 @@ def test_each_flipped_bit_of_a_proof_or_digest_is_refused() -> None:
     revision, proof, digest = answers["revision"], answers["revision proof"], answers["digest"]
     for _, wrong in flipped(proof):
         with pytest.raises(IntegrityError):
-            imported.verify_revision_proof(revision, wrong, digest)  # type: ignore[arg-type]
+            imported.verify_revision_proof(revision, wrong, digest)
     for _, wrong in flipped(digest):
         with pytest.raises(IntegrityError):
-            imported.verify_revision_proof(revision, proof, wrong)  # type: ignore[arg-type]
+            imported.verify_revision_proof(revision, proof, wrong)
     for _, wrong in flipped(answers["block proof"]):
         with pytest.raises(IntegrityError):
-            imported.verify_block_proof(answers["block"]["blockHash"], wrong, digest)  # type: ignore[arg-type]
+            imported.verify_block_proof(answers["block"]["blockHash"], wrong, digest)
     for short in (proof[:-1], proof[1:], [*proof, proof[0]]):
         with pytest.raises(IntegrityError):
             imported.verify_revision_proof(revision, short, digest)
