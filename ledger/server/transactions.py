@@ -1,6 +1,6 @@
 """POST /v1/ledgers/{name}/transactions: one ACID transaction in one round trip.
 
-    {"statements": [{"statement": "UPDATE Vehicle SET Year = ? WHERE VIN = ?", "parameters": [2012, "1N4AL11D75C109151"]}]}
+    {"statements": [{"statement": "UPDATE Vehicle SET Mileage = ? WHERE VIN = ?", "parameters": [2012, "1N4AL11D75C109151"]}]}
     -> {"transactionId", "blockAddress": {"strandId", "sequenceNo"} | null, "results": [[...]], "statistics": [...], "replayed"?}
 
 The commit path: nothing here waits in a thread. The committer settles a whole batch and wakes the event loop once for it.

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.errors import InvalidValueError
+from ledger.ion.scalars import INT_BYTES_MAX
 from ledger.json_values import dump_json, parse_json
 from ledger.values import (
     Annotated,
@@ -73,7 +74,7 @@ def test_what_json_cannot_say_survives_as_ion_text(value):
 
 
 def test_the_largest_integers_that_ion_may_hold_survive():
-    for number in (2 ** (8 * 1024) - 1, -(2 ** (8 * 1024) - 1)):
+    for number in (2 ** (8 * INT_BYTES_MAX) - 1, -(2 ** (8 * INT_BYTES_MAX) - 1)):
         assert parse_json(dump_json([number])) == [number]
 
 

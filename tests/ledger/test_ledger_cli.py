@@ -30,8 +30,8 @@ def data(tmp_path):
     with ledger.open(tmp_path / "vehicles") as database:
         database.execute("CREATE TABLE Vehicle")
         database.execute("CREATE INDEX ON Vehicle (VIN)")
-        database.execute("INSERT INTO Vehicle ?", {"VIN": "1N4", "Year": 2011})
-        database.execute("UPDATE Vehicle SET Year = ? WHERE VIN = ?", 2012, "1N4")
+        database.execute("INSERT INTO Vehicle ?", {"VIN": "1N4", "Mileage": 2011})
+        database.execute("UPDATE Vehicle SET Mileage = ? WHERE VIN = ?", 2012, "1N4")
     return tmp_path
 
 
@@ -41,9 +41,17 @@ def document_id(data):
 
 
 def test_execute_gives_one_row_a_line_for_programs(run, data):
-    words = ["execute", "SELECT VIN, Year FROM Vehicle WHERE VIN = ?", '"1N4"', "--data", data, "--ledger", "vehicles"]
-    assert run(*words).stdout == '{"VIN":"1N4","Year":2012}\n'
-    assert run(*words, "-o", "ion").stdout == '{VIN: "1N4", Year: 2012}\n'
+    words = [
+        "execute",
+        "SELECT VIN, Mileage FROM Vehicle WHERE VIN = ?",
+        '"1N4"',
+        "--data",
+        data,
+        "--ledger",
+        "vehicles",
+    ]
+    assert run(*words).stdout == '{"VIN":"1N4","Mileage":2012}\n'
+    assert run(*words, "-o", "ion").stdout == '{VIN: "1N4", Mileage: 2012}\n'
     table = run(*words, "-o", "table").stdout
     assert "VIN" in table
     assert "2012" in table
@@ -54,7 +62,7 @@ def test_execute_says_what_it_cost_and_warns_of_a_scan(run, data):
     by_index = run("execute", "SELECT * FROM Vehicle WHERE VIN = '1N4'", *place)
     assert "1 rows; 1 documents read, 1 look-ups; no block" in by_index.stderr
     assert "read the whole" not in by_index.stderr
-    by_scan = run("execute", "SELECT * FROM Vehicle WHERE Year = 2012", *place)
+    by_scan = run("execute", "SELECT * FROM Vehicle WHERE Mileage = 2012", *place)
     assert "read the whole of Vehicle" in by_scan.stderr
     written = run("execute", "INSERT INTO Vehicle ?", '{VIN: "2", price: 12.50}', *place)
     assert "block 4" in written.stderr
@@ -71,11 +79,11 @@ def test_execute_tells_a_wrong_statement_with_its_place_and_exits_with_3(run, da
 @pytest.mark.parametrize(
     ("words", "code", "told"),
     [
-        (["execute", "SELECT 1", "--ledger", "vehicles"], 2, "--data"),
-        (["execute", "SELECT 1", "--ledger", "vehicles", "--data", ".", "--url", "http://x"], 2, "--data"),
-        (["execute", "SELECT 1", "--ledger", "nobody", "--data", "."], 3, "no ledger"),
-        (["execute", "SELECT 1", "--ledger", "vehicles", "--url", "ftp://x"], 3, "ftp://x"),
-        (["execute", "SELECT 1", "--ledger", "vehicles", "--url", "http://127.0.0.1:1"], 3, "refused"),
+        (["execute", "SELECT * FROM T", "--ledger", "vehicles"], 2, "--data"),
+        (["execute", "SELECT * FROM T", "--ledger", "vehicles", "--data", ".", "--url", "http://x"], 2, "--data"),
+        (["execute", "SELECT * FROM T", "--ledger", "nobody", "--data", "."], 3, "no ledger"),
+        (["execute", "SELECT * FROM T", "--ledger", "vehicles", "--url", "ftp://x"], 3, "ftp://x"),
+        (["execute", "SELECT * FROM T", "--ledger", "vehicles", "--url", "http://127.0.0.1:1"], 3, "refused"),
         (["digest", "--ledger", "nobody", "--data", "."], 3, "no ledger"),
         (["receipt", "short", "0", "--ledger", "nobody", "--data", "."], 3, "no ledger"),
         (["digest"], 2, "--ledger"),
@@ -100,8 +108,8 @@ def test_a_ledger_that_a_server_has_is_not_opened_twice_but_can_be_asked(run, st
     refused = run("digest", "--data", data, "--ledger", "vehicles")
     assert refused.exit_code == 3
     assert "--url" in refused.stderr
-    select = ["execute", "SELECT VIN, Year FROM Vehicle WHERE VIN = ?", '"1N4"', "--ledger", "vehicles"]
-    assert run(*select, "--url", url).stdout == '{"VIN":"1N4","Year":2012}\n'
+    select = ["execute", "SELECT VIN, Mileage FROM Vehicle WHERE VIN = ?", '"1N4"', "--ledger", "vehicles"]
+    assert run(*select, "--url", url).stdout == '{"VIN":"1N4","Mileage":2012}\n'
     by_url = run("digest", "--url", url, "--ledger", "vehicles").stdout
     wrong = run("execute", "SELECT * FROM", "--url", url, "--ledger", "vehicles")
     assert wrong.exit_code == 3
@@ -111,7 +119,7 @@ def test_a_ledger_that_a_server_has_is_not_opened_twice_but_can_be_asked(run, st
     assert "404" in missing.stderr
     stop()
     assert run("digest", "--data", data, "--ledger", "vehicles").stdout == by_url
-    assert run(*select, "--data", data).stdout == '{"VIN":"1N4","Year":2012}\n'
+    assert run(*select, "--data", data).stdout == '{"VIN":"1N4","Mileage":2012}\n'
 
 
 def test_a_receipt_is_checked_offline_in_every_form_that_it_may_be_saved_in(run, data, tmp_path):
@@ -182,7 +190,7 @@ def test_verify_says_what_it_checked(run, data):
 
 def test_verify_names_the_damage_and_repair_cuts_only_what_it_is_told(run, data):
     place = ["--data", data, "--ledger", "vehicles"]
-    flip_byte_of(data / "vehicles" / "journal", b"SET Year")
+    flip_byte_of(data / "vehicles" / "journal", b"SET Mileage")
     damaged = run("verify", *place)
     assert damaged.exit_code == 1
     assert "block 3 at byte" in damaged.stderr
@@ -192,8 +200,8 @@ def test_verify_names_the_damage_and_repair_cuts_only_what_it_is_told(run, data)
     assert cut.exit_code == 0
     assert "3 blocks" in cut.stdout
     assert run("verify", *place).exit_code == 0
-    rows = run("execute", "SELECT VIN, Year FROM Vehicle WHERE VIN = '1N4'", *place).stdout
-    assert json.loads(rows) == {"VIN": "1N4", "Year": 2011}
+    rows = run("execute", "SELECT VIN, Mileage FROM Vehicle WHERE VIN = '1N4'", *place).stdout
+    assert json.loads(rows) == {"VIN": "1N4", "Mileage": 2011}
 
 
 def flip_byte_of(journal, known):

@@ -10,6 +10,7 @@ import pytest
 from ledger.server.app import ROUTES
 
 TRANSACTIONS = "/v1/ledgers/vehicles/transactions"
+SELECT_STATEMENT = b'{"statement": "SELECT * FROM Vehicle WHERE VIN = 1"}'
 SELECT = '{"statements": [{"statement": "SELECT * FROM Vehicle WHERE VIN = 1"}]}'
 
 
@@ -59,12 +60,12 @@ def check_refused(reply, status, told):
         (b'{"statements": [{"statement": "INSERT INTO Vehicle ?", "parameters": [{"a": NaN}]}]}', 400, "NaN"),
         (b'{"statements": [{"statement": "INSERT INTO Vehicle ?", "parameters": [{"$ion": "{a"}]}]}', 400, ""),
         (b'{"statements": [{"statement": "INSERT INTO Vehicle ?", "parameters": [{"a": 1e999999999}]}]}', 400, ""),
-        (b'{"statements": [{"statement": "INSERT INTO Vehicle ?", "parameters": [{"a": %s}]}]}' % (b"9" * 4000), 400, ""),
+        (b'{"statements": [{"statement": "INSERT INTO Vehicle ?", "parameters": [{"a": %s}]}]}' % (b"9" * 4300), 400, "1785 bytes"),
         (b'{"a":' * 200 + b"1" + b"}" * 200, 400, "deep"),
         (b"[" * 1_000_000, 400, "deep"),
         (b'{"statements": [{"statement": "' + b"x" * 100_001 + b'"}]}', 413, "statement_characters_max"),
-        (b'{"statements": [{"statement": "' + b"(" * 50_000 + b'"}]}', 400, ""),
-        (b'{"statements": [' + b'{"statement": "SELECT 1"},' * 1_500 + b'{"statement": ""}]}', 413, "statements"),
+        (b'{"statements": [{"statement": "' + b"(" * 50_000 + b'"}]}', 413, "expression_depth_max"),
+        (b'{"statements": [' + b",".join([SELECT_STATEMENT] * 1_001) + b"]}", 413, "statements_per_transaction_max"),
         (b" " * 10_000_000, 413, "request_bytes_max"),
         (b'{"statements": [{"statement": "' + b"x" * 10_000_000 + b'"}]}', 413, "request_bytes_max"),
     ],

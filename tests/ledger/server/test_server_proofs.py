@@ -9,8 +9,8 @@ from ledger.receipt import check_receipt
 @pytest.fixture
 def written(api):
     """A document with two versions: its id, and the blocks' numbers."""
-    inserted = api.transact(("INSERT INTO Vehicle ?", [{"VIN": "P1", "Year": 1}])).json
-    updated = api.transact(("UPDATE Vehicle SET Year = 2 WHERE VIN = ?", ["P1"])).json
+    inserted = api.transact(("INSERT INTO Vehicle ?", [{"VIN": "P1", "Mileage": 1}])).json
+    updated = api.transact(("UPDATE Vehicle SET Mileage = 2 WHERE VIN = ?", ["P1"])).json
     document_id = inserted["results"][0][0]["documentId"]
     yield document_id, inserted["blockAddress"]["sequenceNo"], updated["blockAddress"]["sequenceNo"]
     assert api.transact(("DELETE FROM Vehicle WHERE VIN = ?", ["P1"])).status == 200
@@ -43,9 +43,9 @@ def test_a_block_is_shown_whole(api, written):
     document_id, first, second = written
     block = parse_json(api.get(f"/blocks/{second}").body)
     assert block["blockAddress"]["sequenceNo"] == second
-    assert block["transactionInfo"]["statements"][0]["statement"] == "UPDATE Vehicle SET Year = 2 WHERE VIN = ?"
+    assert block["transactionInfo"]["statements"][0]["statement"] == "UPDATE Vehicle SET Mileage = 2 WHERE VIN = ?"
     (revision,) = block["revisions"]
-    assert revision["data"] == {"VIN": "P1", "Year": 2}
+    assert revision["data"] == {"VIN": "P1", "Mileage": 2}
     assert (revision["metadata"]["id"], revision["metadata"]["version"]) == (document_id, 1)
     if second == first + 1:
         assert block["previousBlockHash"] == parse_json(api.get(f"/blocks/{first}").body)["blockHash"]

@@ -16,9 +16,9 @@ def insert(api, **fields):
 
 def test_one_round_trip_is_one_acid_transaction(api):
     reply = api.transact(
-        ("INSERT INTO Vehicle ?", [{"VIN": "T1", "Year": 2011}]),
-        ("UPDATE Vehicle SET Year = ? WHERE VIN = ?", [2012, "T1"]),
-        ("SELECT VIN, Year FROM Vehicle WHERE VIN = ?", ["T1"]),
+        ("INSERT INTO Vehicle ?", [{"VIN": "T1", "Mileage": 2011}]),
+        ("UPDATE Vehicle SET Mileage = ? WHERE VIN = ?", [2012, "T1"]),
+        ("SELECT VIN, Mileage FROM Vehicle WHERE VIN = ?", ["T1"]),
     )
     assert reply.status == 200
     answer = reply.json
@@ -26,7 +26,7 @@ def test_one_round_trip_is_one_acid_transaction(api):
     assert set(answer["blockAddress"]) == {"strandId", "sequenceNo"}
     inserted, updated, selected = answer["results"]
     assert inserted == updated
-    assert selected == [{"VIN": "T1", "Year": 2012}]
+    assert selected == [{"VIN": "T1", "Mileage": 2012}]
     assert [s["scans"] for s in answer["statistics"]] == [[], [], []]
     assert "replayed" not in answer
 
@@ -161,8 +161,8 @@ def test_the_same_key_sent_by_many_at_once_commits_once(new_api):
 
 def test_64_clients_at_once_on_one_document_lose_no_update(new_api):
     first = new_api()
-    insert(first, VIN="HOT", count=0)
-    update = ("UPDATE Vehicle SET count = count + 1 WHERE VIN = ?", ["HOT"])
+    insert(first, VIN="HOT", Mileage=0)
+    update = ("UPDATE Vehicle SET Mileage = Mileage + 1 WHERE VIN = ?", ["HOT"])
 
     def five_times(_number):
         client = new_api()
@@ -172,8 +172,8 @@ def test_64_clients_at_once_on_one_document_lose_no_update(new_api):
     assert [reply.status for reply in replies] == [200] * 320
     blocks = {reply.json["blockAddress"]["sequenceNo"] for reply in replies}
     assert len(blocks) == 320
-    counted = first.transact(("SELECT v.count FROM Vehicle AS v WHERE VIN = ?", ["HOT"])).json["results"]
-    assert counted == [[{"count": 320}]]
+    counted = first.transact(("SELECT Mileage FROM Vehicle WHERE VIN = ?", ["HOT"])).json["results"]
+    assert counted == [[{"Mileage": 320}]]
 
 
 def test_reads_see_what_was_acknowledged_before_also_by_scan(new_api):
