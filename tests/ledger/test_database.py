@@ -190,7 +190,7 @@ def test_a_new_statement_sees_what_was_committed_since_if_nothing_read_has_chang
 def test_ddl_conflicts_with_who_relied_on_the_table(db: ledger.Database) -> None:
     txn = db.start_transaction()
     txn.execute_statement("INSERT INTO Vehicle ?", {"VIN": "a"})
-    db.execute("CREATE INDEX ON Vehicle (Year)")
+    db.execute("CREATE INDEX ON Vehicle (Model)")
     with pytest.raises(OccConflictError):
         txn.commit()
 
