@@ -97,7 +97,9 @@ def test_a_stream_delivered_twice_is_applied_once(stream: Stream) -> None:
     stream.send(records)
     with reading(stream) as source:
         assert read(source) == list(range(8))
-        assert source.duplicates >= 8  # the summaries at least: to be caught up it need not have read all of the second revisions
+        assert (
+            source.duplicates >= 8
+        )  # the summaries at least: to be caught up it need not have read all of the second revisions
         position = source.position()
     with reading(stream, replace(position, topics={})) as source:  # read again from the beginning
         assert read(source) == []
