@@ -1,0 +1,171 @@
+"""GROUP BY and aggregates: many rows become one a group.
+
+Rules:
+- Without GROUP BY all rows are one group, and there is one even of no rows.
+- Values that are equal under `=` are one group; NULL and MISSING are one group, returned as null.
+- Above the grouping an expression is a key (written the same way, or by its alias), an aggregate, or made of these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
+from decimal import Decimal
+
+from ledger.index_key import order_key
+from ledger.partiql.aggregates import AGGREGATES, Accumulator, Distinct
+from ledger.partiql.code import Code, Env, Evaluate, Rows, constant
+from ledger.partiql.comparison import MistypedError, is_absent
+from ledger.partiql.compiler import Compiler
+from ledger.partiql.navigation import struct_of
+from ledger.partiql.projection import column_name
+from ledger.partiql.scope import Scope, slot_code
+from ledger.partiql.statements import Aggregate, Expression, GroupBy, Name, Path, Subquery
+from ledger.query_values import Bag, QueryValue
+from ledger.values import Symbol
+
+__all__ = ["group_key", "has_aggregates", "plan_grouping"]
+
+
+def has_aggregates(node: object) -> bool:
+    """Tell whether an expression, or a tuple of nodes, holds an aggregate of its own query."""
+    if isinstance(node, Aggregate):
+        return True
+    if isinstance(node, Subquery):
+        return False
+    if isinstance(node, tuple):
+        return any(map(has_aggregates, node))
+    return is_dataclass(node) and any(has_aggregates(getattr(node, f.name)) for f in fields(node))
+
+
+def _shape(node: object) -> object:
+    """Give what two nodes have in common when they are written the same way, wherever they stand."""
+    if isinstance(node, tuple):
+        return tuple(map(_shape, node))
+    if is_dataclass(node):
+        return type(node), tuple(_shape(getattr(node, f.name)) for f in fields(node) if f.name not in ("at", "local"))
+    return type(node), repr(node)
+
+
+@dataclass(slots=True)
+class _Group:
+    keys: list[QueryValue]
+    accumulators: list[Accumulator]
+    rows: Bag = field(default_factory=Bag)
+
+
+class _Grouping:
+    """What one GROUP BY computes; aggregates are added while the expressions above it are compiled."""
+
+    def __init__(self, compiler: Compiler, group_by: GroupBy | None, inner: Scope) -> None:
+        self.compiler, self.inner = compiler, inner
+        self.first_own = min((v.slot for v in inner.sources), default=compiler.next_slot)
+        self.keys: list[Code] = []
+        self.key_slots: list[int] = []
+        self.shapes: dict[object, int] = {}
+        self.paths: dict[object, int] = {}
+        self.aggregates: list[tuple[Callable[[], Accumulator], Evaluate]] = []
+        self.aggregate_slots: list[int] = []
+        self.group_slot: int | None = None
+        self.outer = Scope(parent=inner.parent, grouping=self)
+        for expression, alias in group_by.keys if group_by else ():
+            self._add_key(expression, alias)
+        if group_by is not None and group_by.group_as is not None:
+            compiler.makes_foreign = True
+            self.group_slot = compiler.slots()
+            self.outer.names[group_by.group_as] = slot_code(self.group_slot)
+
+    def _add_key(self, expression: Expression, alias: str | None) -> None:
+        code = self.compiler.compile(expression, self.inner)
+        slot = self.compiler.slots()
+        self.keys.append(code)
+        self.key_slots.append(slot)
+        self.shapes[_shape(expression)] = slot
+        if code.path is not None:
+            self.paths[code.path] = slot
+        self.outer.names[alias or column_name(expression, len(self.keys))] = slot_code(slot)
+
+    def substitute(self, expression: Expression) -> Code | None:
+        if isinstance(expression, Aggregate):
+            return self._aggregate(expression)
+        slot = self.shapes.get(_shape(expression))
+        if slot is not None:
+            return slot_code(slot)
+        root = expression.root if isinstance(expression, Path) else expression
+        if not isinstance(root, Name) or root.text in self.outer.names:
+            return None
+        code, reads = self.compiler.recorded(expression, self.inner)
+        if code.path in self.paths:
+            return slot_code(self.paths[code.path])
+        if not code.constant and any(slot >= self.first_own for slot in reads):
+            self.compiler.refuse(f"{root.text} is neither in GROUP BY nor inside of an aggregate", expression.at)
+        return code
+
+    def _aggregate(self, node: Aggregate) -> Code:
+        shape = _shape(node)
+        if shape not in self.shapes:
+            if has_aggregates(node.argument):
+                self.compiler.refuse("an aggregate inside of an aggregate", node.at)
+            argument = constant(True) if node.argument is None else self.compiler.compile(node.argument, self.inner)
+            make = AGGREGATES[node.function]
+            self.aggregates.append(((lambda: Distinct(make())) if node.distinct else make, argument.run))
+            self.aggregate_slots.append(self.compiler.slots())
+            self.shapes[shape] = self.aggregate_slots[-1]
+        return slot_code(self.shapes[shape])
+
+    def rows(self, below: Rows) -> Rows:
+        keys = [key.run for key in self.keys]
+        named = [(v.name, v.slot) for v in self.inner.sources if v.name is not None]
+        key_slots, aggregate_slots, group_slot = self.key_slots, self.aggregate_slots, self.group_slot
+        aggregates = self.aggregates  # complete by the time that a row comes
+
+        def new(values: list[QueryValue]) -> _Group:
+            return _Group(values, [make() for make, _ in aggregates])
+
+        def rows(env: Env) -> Iterator[None]:
+            run = env[0]
+            groups: dict[object, _Group] = {} if keys else {(): new([])}
+            for _ in below(env):
+                values = [key(env) for key in keys]
+                group_of = tuple(map(group_key, values))
+                group = groups.get(group_of)
+                if group is None:
+                    run.hold(len(groups) + 1)
+                    group = groups[group_of] = new([None if is_absent(value) else value for value in values])
+                for accumulator, (_, argument) in zip(group.accumulators, aggregates, strict=True):
+                    try:
+                        accumulator.add(argument(env))
+                    except MistypedError as error:
+                        run.mistyped(error)
+                if group_slot is not None:
+                    group.rows.append(struct_of((name, env[slot]) for name, slot in named))
+                    run.hold(len(group.rows))
+            for group in groups.values():
+                _set(env, key_slots, group.keys)
+                _set(env, aggregate_slots, [accumulator.result() for accumulator in group.accumulators])
+                if group_slot is not None:
+                    env[group_slot] = group.rows
+                yield
+
+        return rows
+
+
+def _set(env: Env, slots: Sequence[int], values: Sequence[QueryValue]) -> None:
+    for slot, value in zip(slots, values, strict=True):
+        env[slot] = value
+
+
+def group_key(value: QueryValue) -> object:
+    """Give what is equal in Python where values are equal under PartiQL's `=`, nulls to each other too; quicker than `order_key`."""
+    kind = type(value)
+    if kind is str or kind is int or kind is Decimal or (kind is float and value == value):
+        return value
+    if kind is Symbol and value.text is not None:  # type: ignore[union-attr]
+        return value.text  # type: ignore[union-attr]
+    return order_key(value)
+
+
+def plan_grouping(compiler: Compiler, group_by: GroupBy | None, inner: Scope, below: Rows) -> tuple[Rows, Scope]:
+    """Group the rows of `below`; give the groups, and the scope in which what stands above is compiled."""
+    grouping = _Grouping(compiler, group_by, inner)
+    return grouping.rows(below), grouping.outer

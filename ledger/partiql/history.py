@@ -1,0 +1,102 @@
+"""history() and the committed view: documents as their revisions.
+
+    {blockAddress: {strandId, sequenceNo}, hash, data, metadata: {id, version, txTime, txId}}
+
+Rules:
+- A deletion is a revision without `data`; a redacted revision has `dataHash` instead. What this transaction has written and not
+  yet committed has only `data` and `metadata.{id, version}`.
+- A revision is active from its transaction's time to that of the next revision of the document. `history(T, start, end)` gives
+  the revisions that were active at some time from `start` to `end`, both included: at exactly a change both revisions are.
+
+Source: QLDB developer guide, "Querying revision history".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ledger.block import address_struct
+from ledger.errors import EvaluationError
+from ledger.partiql.code import Env, Evaluate
+from ledger.partiql.comparison import bare, is_absent, type_name_of
+from ledger.partiql.context import Document
+from ledger.values import Timestamp, Value
+
+__all__ = ["Interval", "committed_struct"]
+
+
+_END_OF_TIME = (10**18, 0)
+"""Not the transaction's own time: a clock that lags behind the last block must not hide it."""
+
+
+def committed_struct(document: Document) -> dict[str, Value]:
+    """Give a document as the committed view and history() show it."""
+    shown: dict[str, Value] = {}
+    if document.block_address is not None:
+        shown["blockAddress"] = address_struct(document.block_address)
+    if document.hash is not None:
+        shown["hash"] = document.hash
+    if document.data is not None:
+        shown["data"] = document.data
+    elif document.data_hash is not None:
+        shown["dataHash"] = document.data_hash
+    metadata: dict[str, Value] = {"id": document.document_id, "version": document.version}
+    if document.tx_time is not None:
+        metadata["txTime"] = document.tx_time
+    if document.tx_id is not None:
+        metadata["txId"] = document.tx_id
+    shown["metadata"] = metadata
+    return shown
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """The times of history(); None where the statement gives none: from the beginning, until now."""
+
+    start: Evaluate | None = None
+    end: Evaluate | None = None
+
+    def select(self, env: Env, documents: Iterator[Document]) -> Iterator[Document]:
+        """Give those revisions that were active in the interval; they come by document id, then by version.
+
+        Raises:
+            EvaluationError: a bound is no timestamp, the end is in the future or before the start.
+        """
+        if self.start is None:
+            return documents
+        start = _moment(self.start, env)
+        if self.end is None:
+            return _active(documents, start.instant(), _END_OF_TIME)
+        end, now = _moment(self.end, env), env[0].context.now
+        if end.instant() > now.instant():
+            raise EvaluationError(f"history() ends in the future: {end}, now is {now}")
+        if end.instant() < start.instant():
+            raise EvaluationError(f"history() ends before it starts: {end}, started at {start}")
+        return _active(documents, start.instant(), end.instant())
+
+
+def _active(documents: Iterator[Document], start: object, end: object) -> Iterator[Document]:
+    before: Document | None = None
+    for document in documents:
+        if before is not None:
+            ends = document if document.document_id == before.document_id else None
+            if _overlaps(before, ends, start, end):
+                yield before
+        before = document
+    if before is not None and _overlaps(before, None, start, end):
+        yield before
+
+
+def _overlaps(document: Document, following: Document | None, start: object, end: object) -> bool:
+    if document.tx_time is None or document.tx_time.instant() > end:  # type: ignore[operator]
+        return False
+    return following is None or following.tx_time is None or following.tx_time.instant() >= start  # type: ignore[operator]
+
+
+def _moment(bound: Evaluate, env: Env) -> Timestamp:
+    value = bound(env)
+    plain = None if is_absent(value) else bare(value)
+    if not isinstance(plain, Timestamp):
+        raise EvaluationError(f"history() takes timestamps, not {type_name_of(value)}")
+    return plain

@@ -1,0 +1,305 @@
+"""FROM and WHERE together: in which order the sources are visited, and by which way each.
+
+Rules:
+- Nested loops, the innermost last. A conjunct is checked as soon as all that it reads is set.
+- A table is looked up, by document id or by index, where a conjunct says what to look for; else it is scanned. Among what could
+  come next, a look-up comes before a scan, and a source that makes later look-ups possible before one that does not.
+- Outer joins keep their place and their own conjuncts: what WHERE says of the kept side is checked below, the rest above.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from ledger.partiql.code import Code, Env, Evaluate, Rows
+from ledger.partiql.compiler import Compiler
+from ledger.partiql.scope import Scope
+from ledger.partiql.sources import Equality, SourcePlan, declare
+from ledger.partiql.statements import Binary, Expression, From, In, Logical, Source
+
+__all__ = ["declare_all", "joined", "plan_from"]
+
+
+@dataclass(frozen=True, slots=True)
+class Conjunct:
+    """A condition that every row must meet. `reads`: the slots it needs; `equalities`: the look-ups that it allows."""
+
+    run: Evaluate
+    reads: frozenset[int]
+    equalities: tuple[Equality, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class JoinPlan:
+    """An outer join, bound to slots. `kind`: left, full (a right join is a left one with its sides exchanged)."""
+
+    kind: str
+    left: Leaf
+    right: Leaf
+    on: tuple[Conjunct, ...]
+
+    @property
+    def slots(self) -> tuple[int, ...]:
+        return (*self.left.slots, *self.right.slots)
+
+    @property
+    def reads(self) -> frozenset[int]:
+        return (self.left.reads | self.right.reads) - frozenset(self.slots)
+
+
+@dataclass(frozen=True, slots=True)
+class InnerPlan:
+    """Sources that are joined without regard to order, with the conjuncts of their ONs."""
+
+    leaves: tuple[SourcePlan | JoinPlan, ...]
+    on: tuple[Conjunct, ...] = ()
+
+    @property
+    def slots(self) -> tuple[int, ...]:
+        return tuple(slot for leaf in self.leaves for slot in leaf.slots)
+
+    @property
+    def reads(self) -> frozenset[int]:
+        return frozenset(slot for leaf in self.leaves for slot in leaf.reads) - frozenset(self.slots)
+
+
+Leaf = SourcePlan | JoinPlan | InnerPlan
+
+
+def plan_from(
+    compiler: Compiler, tree: From, where: Expression | None, scope: Scope, *, ordinals: bool = False
+) -> Rows:
+    """Compile FROM and WHERE; the sources' names come into `scope`."""
+    plan = declare_all(compiler, tree, scope, ordinals=ordinals)
+    return joined(compiler, plan, conjuncts_of(compiler, where, scope))
+
+
+def declare_all(compiler: Compiler, tree: From, scope: Scope, *, ordinals: bool = False) -> InnerPlan:
+    """Bind all sources to slots, in the order in which they are written."""
+    found = _declared(compiler, tree, scope, ordinals)
+    return found if isinstance(found, InnerPlan) else InnerPlan((found,))
+
+
+def _declared(compiler: Compiler, tree: From, scope: Scope, ordinals: bool) -> SourcePlan | JoinPlan | InnerPlan:
+    if isinstance(tree, Source):
+        return declare(compiler, tree, scope, ordinals=ordinals)
+    left = _declared(compiler, tree.left, scope, ordinals)
+    right = _declared(compiler, tree.right, scope, ordinals)
+    on = conjuncts_of(compiler, tree.on, scope)
+    if tree.kind == "inner":
+        sides = [side if isinstance(side, InnerPlan) else InnerPlan((side,)) for side in (left, right)]
+        return InnerPlan((*sides[0].leaves, *sides[1].leaves), (*sides[0].on, *sides[1].on, *on))
+    if tree.kind != "left" and right.reads & frozenset(left.slots):
+        compiler.refuse(
+            f"the right side of a {tree.kind.upper()} JOIN cannot range over a path of the left side", tree.at
+        )
+    if tree.kind == "right":
+        return JoinPlan("left", right, left, on)
+    return JoinPlan(tree.kind, left, right, on)
+
+
+# Conjuncts.
+
+
+def conjuncts_of(compiler: Compiler, condition: Expression | None, scope: Scope) -> tuple[Conjunct, ...]:
+    if condition is None:
+        return ()
+    if isinstance(condition, Logical) and condition.operator == "and":
+        return tuple(c for operand in condition.operands for c in conjuncts_of(compiler, operand, scope))
+    if isinstance(condition, Binary) and condition.operator == "=":
+        left, left_reads = compiler.recorded(condition.left, scope)
+        right, right_reads = compiler.recorded(condition.right, scope)
+        equalities = (*_equality(left, right, right_reads), *_equality(right, left, left_reads))
+        return (Conjunct(compiler.binary(condition, left, right).run, left_reads | right_reads, equalities),)
+    if isinstance(condition, In) and not condition.negated:
+        return (_in_conjunct(compiler, condition, scope),)
+    code, reads = compiler.recorded(condition, scope)
+    return (Conjunct(code.run, reads),)
+
+
+def _equality(path: Code, value: Code, reads: frozenset[int]) -> Iterator[Equality]:
+    if path.path is not None and path.path[0] not in reads:
+        yield Equality(path.path, value.run, reads, several=False)
+
+
+def _in_conjunct(compiler: Compiler, condition: In, scope: Scope) -> Conjunct:
+    operand, reads = compiler.recorded(condition.operand, scope)
+    outside, compiler.reads = compiler.reads, set()
+    code, items = compiler.membership(condition, operand, scope)
+    item_reads = frozenset(compiler.reads)
+    compiler.reads |= outside
+    equalities: tuple[Equality, ...] = ()
+    if operand.path is not None and operand.path[0] not in item_reads:
+        equalities = (Equality(operand.path, items, item_reads, several=True),)
+    return Conjunct(code.run, reads | item_reads, equalities)
+
+
+def _all_hold(conjuncts: Sequence[Conjunct]) -> Evaluate:
+    """Give a predicate that is True where all conjuncts are True; it need not tell false from unknown."""
+    runs = [conjunct.run for conjunct in conjuncts]
+    if not runs:
+        return lambda _: True
+    if len(runs) == 1:
+        return runs[0]
+
+    def all_hold(env: Env) -> bool:
+        for run in runs:  # noqa: SIM110 (a generator for each row would cost more than the conjuncts)
+            if run(env) is not True:
+                return False
+        return True
+
+    return all_hold
+
+
+# Ways and order.
+
+
+@dataclass(slots=True)
+class _Order:
+    """The search for an order: `own` are the slots of this FROM, `bound` those of them that are set by now."""
+
+    compiler: Compiler
+    own: frozenset[int]
+    bound: set[int]
+    waiting: list[Conjunct]
+    steps: list[Rows] = field(default_factory=list)
+
+    def is_ready(self, reads: Iterable[int], besides: Iterable[int] = ()) -> bool:
+        known = self.bound.union(besides)
+        return all(slot in known or slot not in self.own for slot in reads)
+
+    def best_equality(self, leaf: SourcePlan | JoinPlan, besides: Iterable[int] = ()) -> tuple[int, Equality] | None:
+        """Find the best way to a table by what is set, and what `besides` would be."""
+        if not isinstance(leaf, SourcePlan) or self.compiler.naive:
+            return None
+        found = [
+            (way[0], position, equality)
+            for position, conjunct in enumerate(self.waiting)
+            for equality in conjunct.equalities
+            if self.is_ready(equality.reads, besides) and (way := leaf.way(equality)) is not None
+        ]
+        if not found:
+            return None
+        rank, _, equality = min(found, key=lambda way: way[:2])
+        return rank, equality
+
+    def next_leaf(self, leaves: Sequence[SourcePlan | JoinPlan]) -> SourcePlan | JoinPlan:
+        ready = [leaf for leaf in leaves if self.is_ready(leaf.reads)]
+        if self.compiler.naive or len(leaves) == 1:
+            return ready[0]
+        looked_up = [(way[0], i) for i, leaf in enumerate(ready) if (way := self.best_equality(leaf)) is not None]
+        if looked_up:
+            return ready[min(looked_up)[1]]
+        gains = [
+            -sum(other is not leaf and self.best_equality(other, leaf.slots) is not None for other in leaves)
+            for leaf in ready
+        ]
+        return ready[gains.index(min(gains))]
+
+    def visit(self, leaf: SourcePlan | JoinPlan) -> None:
+        """Put a leaf at the end of the order, with the conjuncts that can be checked there."""
+        best = self.best_equality(leaf)
+        if isinstance(leaf, JoinPlan):
+            kept = frozenset(leaf.left.slots)
+            below = [c for c in self.waiting if c.reads & kept and self.is_ready(c.reads, kept)]
+            rows = _outer_join(self.compiler, leaf, below if leaf.kind == "left" else [])
+        self.bound.update(leaf.slots)
+        checked = [c for c in self.waiting if self.is_ready(c.reads)]
+        self.waiting = [c for c in self.waiting if not self.is_ready(c.reads)]
+        predicate = _all_hold(checked)
+        if isinstance(leaf, JoinPlan):
+            self.steps.append(_filtered(rows, predicate) if checked else rows)
+        else:
+            self.steps.append(leaf.rows(self.compiler, best[1] if best else None, predicate))
+
+
+def joined(compiler: Compiler, plan: Leaf, conjuncts: Sequence[Conjunct]) -> Rows:
+    """Give the rows of a part of FROM that meet `conjuncts`."""
+    if not isinstance(plan, InnerPlan):
+        plan = InnerPlan((plan,))
+    order = _Order(compiler, frozenset(plan.slots), set(), [*plan.on, *conjuncts])
+    left = list(plan.leaves)
+    while left:
+        leaf = order.next_leaf(left)
+        left.remove(leaf)
+        order.visit(leaf)
+    rows = order.steps[0]
+    for step in order.steps[1:]:
+        rows = _nested(rows, step)
+    return rows
+
+
+def _nested(outer: Rows, inner: Rows) -> Rows:
+    def rows(env: Env) -> Iterator[None]:
+        for _ in outer(env):
+            yield from inner(env)
+
+    return rows
+
+
+def _filtered(below: Rows, predicate: Evaluate) -> Rows:
+    def rows(env: Env) -> Iterator[None]:
+        for _ in below(env):
+            if predicate(env) is True:
+                yield
+
+    return rows
+
+
+def _outer_join(compiler: Compiler, plan: JoinPlan, kept: Sequence[Conjunct]) -> Rows:
+    left = joined(compiler, plan.left, kept)
+    null_slots = plan.right.slots
+    if plan.kind == "full":
+        return _full_join(compiler, plan, left)
+    right = joined(compiler, plan.right, plan.on)
+
+    def rows(env: Env) -> Iterator[None]:
+        for _ in left(env):
+            matched = False
+            for _ in right(env):
+                matched = True
+                yield
+            if not matched:
+                for slot in null_slots:
+                    env[slot] = None
+                yield
+
+    return rows
+
+
+def _full_join(compiler: Compiler, plan: JoinPlan, left: Rows) -> Rows:
+    """Both sides are kept: the right one is held in memory, to know at the end which of its rows found nobody."""
+    right = joined(compiler, plan.right, ())
+    left_slots, right_slots = plan.left.slots, plan.right.slots
+    predicate = _all_hold(plan.on)
+
+    def rows(env: Env) -> Iterator[None]:
+        held = []
+        for _ in right(env):
+            held.append([env[slot] for slot in right_slots])
+            env[0].hold(len(held))
+        lonely = [True] * len(held)
+        for _ in left(env):
+            matched = False
+            for i, values in enumerate(held):
+                _restore(env, right_slots, values)
+                if predicate(env) is True:
+                    matched, lonely[i] = True, False
+                    yield
+            if not matched:
+                _restore(env, right_slots, [None] * len(right_slots))
+                yield
+        _restore(env, left_slots, [None] * len(left_slots))
+        for i, values in enumerate(held):
+            if lonely[i]:
+                _restore(env, left_slots, [None] * len(left_slots))
+                _restore(env, right_slots, values)
+                yield
+
+    return rows
+
+
+def _restore(env: Env, slots: Sequence[int], values: Sequence[object]) -> None:
+    for slot, value in zip(slots, values, strict=True):
+        env[slot] = value

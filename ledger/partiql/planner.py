@@ -1,0 +1,217 @@
+"""Statement + Catalog -> Plan, and the cache of plans.
+
+Rules:
+- A plan holds closures and no state: any number of threads may execute it at once.
+- Parameters never re-plan: the plan is the same whatever they are.
+- A plan is good for the catalogue version it was made for; the cache is keyed by text and version, and bounded.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from threading import Lock
+from typing import Generic, TypeVar
+
+from ledger.catalog import Catalog
+from ledger.errors import LimitExceededError
+from ledger.limits import Limits
+from ledger.partiql.changes import plan_delete, plan_insert, plan_update
+from ledger.partiql.code import Env, QueryCode, Run
+from ledger.partiql.compiler import Compiler
+from ledger.partiql.navigation import ion_value
+from ledger.partiql.parser import parse
+from ledger.partiql.queries import plan_query
+from ledger.partiql.scope import Scope
+from ledger.partiql.sources import table_named
+from ledger.partiql.statements import (
+    CreateIndex,
+    CreateTable,
+    Delete,
+    DropIndex,
+    DropTable,
+    Exec,
+    Insert,
+    Select,
+    SetOperation,
+    Statement,
+    UndropTable,
+    Update,
+    With,
+)
+from ledger.query_values import MISSING, QueryValue
+from ledger.values import Value
+
+__all__ = ["Plan", "PlanCache", "make_plan"]
+
+_K = TypeVar("_K")
+_V = TypeVar("_V")
+_CACHED_MAX = 512
+_CACHED_TEXT_MAX = 4_096
+"""Characters: longer texts are mostly literals that never come again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A statement, ready to execute.
+
+    `kind`: query, dml, ddl. `tables`: names of the catalogue that it relied on, `information_schema.user_tables` when that is read.
+    `scans`: names of tables that it may scan; none if all is looked up. `ordered`: its rows have an order. `run` gives the rows.
+    """
+
+    text: str
+    kind: str
+    parameter_count: int
+    tables: tuple[str, ...]
+    scans: tuple[str, ...]
+    slot_count: int
+    ordered: bool
+    run: Callable[[Env], list[Value]]
+
+    @property
+    def read_only(self) -> bool:
+        return self.kind == "query"
+
+
+def make_plan(
+    statement: Statement,
+    catalog: Catalog,
+    *,
+    constants: Mapping[str, QueryValue] | None = None,
+    naive: bool = False,
+) -> Plan:
+    """Plan a statement.
+
+    Args:
+        constants: values that names stand for which are nothing else.
+        naive: scan always, in the written order; the oracle of the tests.
+
+    Raises:
+        PlanError: it names what does not exist, or is wrong by itself; with the place.
+        LimitExceededError: it is too deep.
+    """
+    compiler = Compiler(
+        statement.text, statement.parameter_count, plan_query, catalog, constants=constants, naive=naive
+    )
+    try:
+        run, ordered = _compiled(compiler, statement)
+    except RecursionError:  # the caller's own stack was deep already
+        maximum = Limits().expression_depth_max
+        raise LimitExceededError("expression_depth_max", maximum, len(statement.text)) from None
+    return Plan(
+        statement.text,
+        statement.kind,
+        statement.parameter_count,
+        tuple(compiler.tables),
+        tuple(compiler.scans),
+        compiler.next_slot - compiler.first_slot,
+        ordered,
+        run,
+    )
+
+
+def _compiled(compiler: Compiler, statement: Statement) -> tuple[Callable[[Env], list[Value]], bool]:
+    body = statement.body
+    if isinstance(body, Select | SetOperation | With):
+        query = plan_query(compiler, body, Scope())
+        return _query(query, foreign=compiler.makes_foreign), query.ordered
+    if isinstance(body, Insert):
+        return plan_insert(compiler, body), False
+    if isinstance(body, Update):
+        return plan_update(compiler, body), False
+    if isinstance(body, Delete):
+        return plan_delete(compiler, body), False
+    if isinstance(body, CreateTable):
+        return _create_table(compiler, body), False
+    if isinstance(body, CreateIndex):
+        return _create_index(compiler, body), False
+    if isinstance(body, DropTable | UndropTable | DropIndex):
+        compiler.refuse("DROP and UNDROP are not supported yet", body.at)
+    if isinstance(body, Exec):
+        if body.procedure != "redact_revision":
+            compiler.refuse(f"No such procedure: {body.procedure.upper()}; the only one is REDACT_REVISION", body.at)
+        compiler.refuse("REDACT_REVISION comes with redaction, which is not supported yet", body.at)
+    value = compiler.compile(body, Scope()).run
+
+    def one_value(env: Env) -> list[Value]:
+        found = value(env)
+        return [] if found is MISSING else [ion_value(found)]
+
+    return one_value, False
+
+
+def _query(query: QueryCode, *, foreign: bool) -> Callable[[Env], list[Value]]:
+    values = query.rows
+
+    def rows(env: Env) -> list[Value]:
+        run: Run = env[0]
+        found = list(islice(values(env), run.limits.rows_per_statement_max + 1))
+        run.hold(len(found))
+        return [ion_value(value) for value in found] if foreign else found  # type: ignore[return-value]
+
+    return rows
+
+
+def _create_table(compiler: Compiler, node: CreateTable) -> Callable[[Env], list[Value]]:
+    if node.tags is not None:
+        compiler.refuse("aws_tags are not supported yet", node.at)
+    compiler.tables[node.name] = None
+    return lambda env: [{"tableId": env[0].context.create_table(node.name).table_id}]
+
+
+def _create_index(compiler: Compiler, node: CreateIndex) -> Callable[[Env], list[Value]]:
+    table = table_named(compiler, node.table, node.at)
+
+    def create(env: Env) -> list[Value]:
+        env[0].context.create_index(table, node.field)
+        return [{"tableId": table.table_id}]
+
+    return create
+
+
+class PlanCache:
+    """Remembers what was parsed and planned lately, the least recently used forgotten first. Safe from several threads."""
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        self._limits = limits or Limits()
+        self._statements: _Recent[str, Statement] = _Recent()
+        self._plans: _Recent[tuple[str, int], Plan] = _Recent()
+
+    def parse(self, text: str) -> Statement:
+        """Parse, or remember. Raises ParseError, LimitExceededError."""
+        found = self._statements.get(text)
+        if found is None:
+            found = parse(text, self._limits)
+            if len(text) <= _CACHED_TEXT_MAX:
+                self._statements.put(text, found)
+        return found
+
+    def plan(self, text: str, catalog: Catalog) -> Plan:
+        """Plan, or remember; the catalogue's version says whether a plan is still good. Raises StatementError, LimitExceededError."""
+        found = self._plans.get((text, catalog.version))
+        if found is None:
+            found = make_plan(self.parse(text), catalog)
+            if len(text) <= _CACHED_TEXT_MAX:
+                self._plans.put((text, catalog.version), found)
+        return found
+
+
+class _Recent(Generic[_K, _V]):
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._found: OrderedDict[_K, _V] = OrderedDict()
+
+    def get(self, key: _K) -> _V | None:
+        with self._lock:
+            found = self._found.get(key)
+            if found is not None:
+                self._found.move_to_end(key)
+            return found
+
+    def put(self, key: _K, value: _V) -> None:
+        with self._lock:
+            self._found[key] = value
+            if len(self._found) > _CACHED_MAX:
+                self._found.popitem(last=False)

@@ -1,0 +1,258 @@
+"""Queries -> generators of rows: FROM and WHERE, GROUP BY, SELECT, DISTINCT, ORDER BY, OFFSET and LIMIT, in this order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+
+from ledger.errors import EvaluationError
+from ledger.index_key import order_key
+from ledger.partiql import bag_operators
+from ledger.partiql.code import Code, Env, Evaluate, QueryCode, Rows
+from ledger.partiql.comparison import MistypedError, bare, text_of, type_name_of
+from ledger.partiql.compiler import Compiler
+from ledger.partiql.grouping import has_aggregates, plan_grouping
+from ledger.partiql.joins import plan_from
+from ledger.partiql.navigation import elements_of, struct_of
+from ledger.partiql.projection import Projected, project_list, project_star
+from ledger.partiql.scope import Scope, Variable
+from ledger.partiql.statements import (
+    Expression,
+    Name,
+    OrderKey,
+    Pivot,
+    Query,
+    Select,
+    SelectList,
+    SelectStar,
+    SelectValue,
+    SetOperation,
+    Subquery,
+    With,
+)
+from ledger.query_values import MISSING, QueryValue
+
+__all__ = ["plan_query"]
+
+_NULL_KEY = order_key(None)
+_BEFORE_ALL = b""
+
+
+def plan_query(compiler: Compiler, query: Query, scope: Scope) -> QueryCode:
+    """Compile a query whose outer names are `scope`'s."""
+    if isinstance(query, With):
+        inner = Scope(parent=scope)
+        for name, bound in query.bindings:
+            inner.queries[name] = compiler.collection_rows(Subquery(bound, 0), inner).run
+        return plan_query(compiler, query.query, inner)
+    if isinstance(query, SetOperation):
+        return _plan_set_operation(compiler, query, scope)
+    return _plan_select(compiler, query, scope)
+
+
+def _plan_select(compiler: Compiler, select: Select, scope: Scope) -> QueryCode:
+    assert select.source is not None
+    inner = Scope(parent=scope)
+    rows = plan_from(compiler, select.source, select.where, inner)
+    if select.group_by or select.having or has_aggregates((select.projection, select.order_by)):
+        if isinstance(select.projection, SelectStar):
+            compiler.refuse("SELECT * of groups: name the keys and aggregates", select.projection.at)
+        rows, inner = plan_grouping(compiler, select.group_by, inner, rows)
+    if select.having is not None:
+        rows = _filtered(rows, compiler.compile(select.having, inner).run)
+    if isinstance(select.projection, Pivot):
+        return _pivot(compiler, select, rows, inner)
+    projected = _project(compiler, select, inner)
+    keys = [_order_key(compiler, key, inner, projected.codes) for key in select.order_by]
+    values = _ordered(rows, projected.run, keys, select.order_by, distinct=select.distinct)
+    return QueryCode(
+        _cut(compiler, select, values, scope),
+        projected.columns,
+        ordered=bool(keys),
+        is_value=isinstance(select.projection, SelectValue),
+    )
+
+
+def _project(compiler: Compiler, select: Select, scope: Scope) -> Projected:
+    projection = select.projection
+    if isinstance(projection, SelectList):
+        return project_list(compiler, projection, scope)
+    if isinstance(projection, SelectValue):
+        return Projected(compiler.compile(projection.expression, scope).run, None, {})
+    assert select.source is not None
+    return project_star(select.source, scope)
+
+
+def _filtered(below: Rows, condition: Evaluate) -> Rows:
+    def rows(env: Env) -> Iterator[None]:
+        for _ in below(env):
+            if bare(condition(env)) is True:
+                yield
+
+    return rows
+
+
+def _pivot(compiler: Compiler, select: Select, rows: Rows, scope: Scope) -> QueryCode:
+    assert isinstance(select.projection, Pivot)
+    value = compiler.compile(select.projection.value, scope).run
+    name = compiler.compile(select.projection.name, scope).run
+
+    def one_struct(env: Env) -> Iterator[QueryValue]:
+        pairs = []
+        for _ in rows(env):
+            text = text_of(name(env))
+            if text is None:
+                env[0].mistyped(MistypedError("PIVOT names fields by text"))
+            else:
+                pairs.append((text, value(env)))
+                env[0].hold(len(pairs))
+        yield struct_of(pairs)
+
+    return QueryCode(one_struct, single=True)
+
+
+# ORDER BY.
+
+
+def _order_key(compiler: Compiler, key: OrderKey, scope: Scope, columns: dict[str, Code]) -> Evaluate:
+    """Compile one key: a bare name is a column first, deeper in an expression only if nothing else has the name."""
+    if isinstance(key.expression, Name) and key.expression.text in columns:
+        return columns[key.expression.text].run
+    names = {**columns, **scope.names}
+    code = compiler.compile(key.expression, Scope(scope.parent, names, scope.sources, scope.queries, scope.grouping))
+    if code.constant:
+        compiler.refuse("ORDER BY a constant orders nothing; name a column or an expression", key.at)
+    return code.run
+
+
+def _ordered(
+    rows: Rows, project: Evaluate, keys: Sequence[Evaluate], order: Sequence[OrderKey], *, distinct: bool
+) -> Callable[[Env], Iterator[QueryValue]]:
+    if keys:
+        below = _sorted(rows, project, keys, order)
+    else:
+
+        def below(env: Env) -> Iterator[QueryValue]:
+            for _ in rows(env):
+                value = project(env)
+                if value is not MISSING:
+                    yield value
+
+    return bag_operators.distinct(below) if distinct else below
+
+
+def _sorted(
+    rows: Rows, project: Evaluate, keys: Sequence[Evaluate], order: Sequence[OrderKey]
+) -> Callable[[Env], Iterator[QueryValue]]:
+    def values(env: Env) -> Iterator[QueryValue]:
+        held: list[tuple[list[bytes], QueryValue]] = []
+        for _ in rows(env):
+            value = project(env)
+            if value is not MISSING:
+                held.append(([order_key(key(env)) for key in keys], value))
+                env[0].hold(len(held))
+        for i in reversed(range(len(order))):  # stable sorts, the last key first
+            held.sort(key=_sort_key(i, order[i]), reverse=order[i].descending)
+        for _, value in held:
+            yield value
+
+    return values
+
+
+def _sort_key(i: int, key: OrderKey) -> Callable[[tuple[list[bytes], QueryValue]], bytes]:
+    """Nulls are the greatest, so last when ascending and first when descending; told otherwise, they are the least."""
+    if key.nulls_first is None or key.nulls_first is key.descending:
+        return lambda row: row[0][i]
+    return lambda row: _BEFORE_ALL if row[0][i] == _NULL_KEY else row[0][i]
+
+
+# LIMIT, OFFSET.
+
+
+def _cut(
+    compiler: Compiler, query: Select | SetOperation, below: Callable[[Env], Iterator[QueryValue]], scope: Scope
+) -> Callable[[Env], Iterator[QueryValue]]:
+    if query.limit is None and query.offset is None:
+        return below
+    limit = None if query.limit is None else _count(compiler, "LIMIT", query.limit, scope)
+    offset = None if query.offset is None else _count(compiler, "OFFSET", query.offset, scope)
+
+    def values(env: Env) -> Iterator[QueryValue]:
+        first = offset(env) if offset else 0
+        return islice(below(env), first, first + limit(env) if limit else None)
+
+    return values
+
+
+def _count(compiler: Compiler, clause: str, expression: Expression, scope: Scope) -> Callable[[Env], int]:
+    code = compiler.compile(expression, scope)
+
+    def checked(value: QueryValue) -> int:
+        plain = bare(value)
+        if type(plain) is not int or plain < 0:
+            shown = plain if type(plain) is int else f"a {type_name_of(plain)}"
+            raise EvaluationError(f"{clause} takes an int of 0 or more, not {shown}")
+        return min(plain, 2**62)
+
+    if code.constant:
+        try:
+            checked(compiler.value(code))
+        except EvaluationError as error:
+            compiler.refuse(str(error), expression.at)
+    return lambda env: checked(code.run(env))
+
+
+# UNION, INTERSECT, EXCEPT.
+
+
+def _plan_set_operation(compiler: Compiler, node: SetOperation, scope: Scope) -> QueryCode:
+    left, right = (_operand(compiler, side, scope) for side in (node.left, node.right))
+    right_rows = right.rows
+    columns = None
+    if not node.outer and left.columns is not None and right.columns is not None:
+        if len(left.columns) != len(right.columns):
+            compiler.refuse(
+                f"{node.operator.upper()} of {len(left.columns)} columns and of {len(right.columns)}", node.at
+            )
+        columns = left.columns
+        if left.columns != right.columns:
+            right_rows = _renamed(right.rows, right.columns, left.columns)
+    values = bag_operators.combined(node.operator, left.rows, right_rows, keep=node.all)
+    slot = compiler.slots()
+    if node.order_by:
+        row_scope = Scope(parent=scope, sources=[Variable(None, slot)])
+        keys = [_order_key(compiler, key, row_scope, {}) for key in node.order_by]
+        values = _sorted(_into_slot(values, slot), lambda env: env[slot], keys, node.order_by)
+    return QueryCode(_cut(compiler, node, values, scope), columns, ordered=bool(node.order_by))
+
+
+def _operand(compiler: Compiler, node: Query | Expression, scope: Scope) -> QueryCode:
+    if isinstance(node, Select | SetOperation | With):
+        return plan_query(compiler, node, scope)
+    run = compiler.compile(node, scope).run
+
+    def values(env: Env) -> Iterator[QueryValue]:
+        value = run(env)
+        return iter(()) if value is MISSING or bare(value) is None else elements_of(value)
+
+    return QueryCode(values)
+
+
+def _renamed(
+    below: Callable[[Env], Iterator[QueryValue]], old: Sequence[str], new: Sequence[str]
+) -> Callable[[Env], Iterator[QueryValue]]:
+    def values(env: Env) -> Iterator[QueryValue]:
+        for row in below(env):
+            assert isinstance(row, dict), "a row of distinct columns"
+            yield {name: row[was] for was, name in zip(old, new, strict=True) if was in row}
+
+    return values
+
+
+def _into_slot(values: Callable[[Env], Iterator[QueryValue]], slot: int) -> Rows:
+    def rows(env: Env) -> Iterator[None]:
+        for value in values(env):
+            env[slot] = value
+            yield
+
+    return rows

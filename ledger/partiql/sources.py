@@ -1,0 +1,361 @@
+"""What FROM ranges over, and the ways to its rows: by document id, by an index, or all of it.
+
+Rules:
+- A name in FROM is a table before it is a variable; `@name` is a variable only.
+- Whatever way is taken, the conjunct that chose it is still checked on what was found: a look-up never changes an answer.
+- A source sets its slot (the value) and the one after it (the `Document`, None where there is none).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from ledger.block import SYSTEM_TABLE_NAME
+from ledger.catalog import Index, Table
+from ledger.partiql import history
+from ledger.partiql.code import Code, Env, Evaluate, Rows
+from ledger.partiql.comparison import bare, is_absent, text_of
+from ledger.partiql.compiler import Compiler, did_you_mean
+from ledger.partiql.context import Document
+from ledger.partiql.navigation import elements_of
+from ledger.partiql.scope import Scope, Variable, slot_code
+from ledger.partiql.statements import Call, Expression, FieldStep, Literal, Name, Path, Source
+from ledger.query_values import MISSING, Bag, QueryValue
+from ledger.values import MultiStruct, Sexp, Value, fields_of
+
+__all__ = ["Equality", "SourcePlan", "declare", "table_named"]
+
+_COMMITTED = "_ql_committed_"
+_COMMITTED_FIELDS = frozenset({"blockAddress", "hash", "data", "dataHash", "metadata"})
+_SYSTEM_FIELDS = frozenset({"tableId", "name", "indexes", "status"})
+
+
+@dataclass(frozen=True, slots=True)
+class Equality:
+    """A conjunct `path = value` or `path IN values`. `reads`: the slots that must be set before `value` can be evaluated."""
+
+    path: tuple[int, tuple[str, ...]]
+    value: Evaluate
+    reads: frozenset[int]
+    several: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SourcePlan:
+    """One source, bound to slots. `kind`: table, committed, history, system, values, unpivot."""
+
+    node: Source
+    kind: str
+    slot: int
+    at_slot: int | None
+    reads: frozenset[int]
+    table: Table | None = None
+    values: Evaluate | None = None
+    interval: history.Interval | None = None
+
+    @property
+    def slots(self) -> tuple[int, ...]:
+        return (self.slot, self.slot + 1) if self.at_slot is None else (self.slot, self.slot + 1, self.at_slot)
+
+    def way(self, equality: Equality) -> tuple[int, Index | None] | None:
+        """Tell whether an equality gives a way to this source: (rank, index or None for the document id); lower ranks are better."""
+        if self.table is None or self.kind == "system":
+            return None
+        slot, fields = equality.path
+        if (slot == self.slot + 1 and not fields) or (
+            slot == self.slot and fields == ("metadata", "id") and self.kind in ("committed", "history")
+        ):
+            return (2 if equality.several else 0), None
+        inside = fields[1:] if self.kind == "committed" and fields[:1] == ("data",) else fields
+        if (
+            slot != self.slot
+            or len(inside) != 1
+            or self.kind == "history"
+            or (inside is fields) != (self.kind == "table")
+        ):
+            return None
+        index = self.table.index_on(inside[0])
+        return None if index is None else ((3 if equality.several else 1), index)
+
+    def rows(self, compiler: Compiler, equality: Equality | None, predicate: Evaluate) -> Rows:
+        """Give the rows that pass `predicate`, by way of `equality` or all of them."""
+        if self.kind in ("values", "unpivot"):
+            return self._value_rows(predicate)
+        if self.kind == "system":
+            return _system_rows(self.slot, predicate)
+        assert self.table is not None
+        view = history.committed_struct if self.kind != "table" else None
+        if equality is None:
+            compiler.scans[self.table.name] = None
+            documents = self._all_documents(self.table)
+        else:
+            way = self.way(equality)
+            assert way is not None
+            documents = self._found(self.table, way[1], equality)
+        return _document_rows(self.slot, documents, view, predicate)
+
+    def _all_documents(self, table: Table) -> Callable[[Env], Iterator[Document]]:
+        interval, name = self.interval, table.name
+
+        def scan(env: Env) -> Iterator[Document]:
+            run = env[0]
+            run.scans.append(name)
+            if interval is not None:
+                return interval.select(env, run.context.history(table, None))
+            return run.context.scan(table)  # type: ignore[no-any-return]
+
+        return scan
+
+    def _found(self, table: Table, index: Index | None, equality: Equality) -> Callable[[Env], Iterator[Document]]:
+        value = equality.value
+        one = _by_index(table, index) if index else _by_id(table, self.interval)
+        if not equality.several:
+            return lambda env: one(env, value(env))
+
+        def each(env: Env) -> Iterator[Document]:
+            """Look each element up, and give what several elements lead to once."""
+            items = bare(value(env))
+            seen: set[tuple[str, int]] = set()
+            for item in items if type(items) in (list, Bag, Sexp) else ():
+                for document in one(env, item):
+                    key = (document.document_id, document.version)
+                    if key not in seen:
+                        seen.add(key)
+                        yield document
+
+        return each
+
+    def _value_rows(self, predicate: Evaluate) -> Rows:
+        assert self.values is not None
+        values, slot, at = self.values, self.slot, self.at_slot
+        pairs = _unpivoted if self.kind == "unpivot" else _with_ordinals
+
+        def rows(env: Env) -> Iterator[None]:
+            for value in elements_of(values(env)):
+                env[slot] = value
+                if predicate(env) is True:
+                    yield
+
+        def rows_with_at(env: Env) -> Iterator[None]:
+            for ordinal, value in pairs(values(env)):
+                env[at], env[slot] = ordinal, value  # type: ignore[index]
+                if predicate(env) is True:
+                    yield
+
+        return rows if at is None else rows_with_at
+
+
+def _document_rows(
+    slot: int,
+    documents: Callable[[Env], Iterator[Document]],
+    view: Callable[[Document], QueryValue] | None,
+    predicate: Evaluate,
+) -> Rows:
+    def rows(env: Env) -> Iterator[None]:
+        run = env[0]
+        for document in documents(env):
+            run.documents_read += 1
+            env[slot] = document.data
+            env[slot + 1] = document
+            if predicate(env) is True:
+                yield
+
+    def viewed_rows(env: Env) -> Iterator[None]:
+        assert view is not None
+        run = env[0]
+        for document in documents(env):
+            run.documents_read += 1
+            env[slot] = view(document)
+            env[slot + 1] = document
+            if predicate(env) is True:
+                yield
+
+    return rows if view is None else viewed_rows
+
+
+def _by_id(table: Table, interval: history.Interval | None) -> Callable[[Env, QueryValue], Iterator[Document]]:
+    def look_up(env: Env, value: QueryValue) -> Iterator[Document]:
+        document_id = value if type(value) is str else text_of(value)
+        if document_id is None:
+            return iter(())
+        run = env[0]
+        run.look_ups += 1
+        if interval is not None:
+            return interval.select(env, run.context.history(table, document_id))
+        document = run.context.document(table, document_id)
+        return iter(()) if document is None else iter((document,))
+
+    return look_up
+
+
+def _by_index(table: Table, index: Index) -> Callable[[Env, QueryValue], Iterator[Document]]:
+    def look_up(env: Env, value: QueryValue) -> Iterator[Document]:
+        if value is MISSING or is_absent(value):
+            return iter(())
+        run = env[0]
+        run.look_ups += 1
+        return run.context.look_up(table, index, value)  # type: ignore[no-any-return]
+
+    return look_up
+
+
+def _with_ordinals(value: QueryValue) -> Iterator[tuple[QueryValue, QueryValue]]:
+    if type(bare(value)) in (list, Sexp):
+        return enumerate(elements_of(value))
+    return ((MISSING, item) for item in elements_of(value))
+
+
+def _unpivoted(value: QueryValue) -> Iterator[tuple[QueryValue, QueryValue]]:
+    """Give (name, value) of each field; what is no struct counts as one with the field `_1`."""
+    plain = bare(value)
+    if type(plain) in (dict, MultiStruct):
+        return iter(fields_of(plain))
+    return iter(()) if value is MISSING else iter((("_1", value),))
+
+
+def _system_rows(slot: int, predicate: Evaluate) -> Rows:
+    """information_schema.user_tables, told from the catalogue: whoever reads the plan's `tables` knows that it was read."""
+
+    def rows(env: Env) -> Iterator[None]:
+        for table in env[0].context.catalog.by_id.values():
+            indexes: list[Value] = [{"indexId": i.index_id, "expr": i.expr, "status": i.status} for i in table.indexes]
+            env[slot] = {"tableId": table.table_id, "name": table.name, "indexes": indexes, "status": table.status}
+            if predicate(env) is True:
+                yield
+
+    return rows
+
+
+# Names in FROM.
+
+
+def declare(compiler: Compiler, node: Source, scope: Scope, *, ordinals: bool = False) -> SourcePlan:
+    """Find what a source is, give it slots, and make its names known in `scope`.
+
+    Args:
+        ordinals: positions in lists are kept whether or not AT asks for them.
+
+    Raises:
+        PlanError: no such table or variable, or a clause that it cannot have.
+    """
+    plan = _resolved(compiler, node, scope, ordinals)
+    if node.by_alias is not None and plan.kind not in ("table", "committed", "history"):
+        compiler.refuse("BY names a document's id; this is no table", node.at)
+    name = node.alias or _implied_alias(node.expression)
+    fields = {"committed": _COMMITTED_FIELDS, "history": _COMMITTED_FIELDS, "system": _SYSTEM_FIELDS}.get(plan.kind)
+    scope.sources.append(Variable(name, plan.slot, plan.kind not in ("values", "unpivot"), fields))
+    for alias, code in (
+        (name, slot_code(plan.slot)),
+        (node.at_alias, slot_code(plan.at_slot or 0)),
+        (node.by_alias, Code(_document_id(plan.slot + 1), path=(plan.slot + 1, ()))),
+    ):
+        if alias is None:
+            continue
+        if alias in scope.names:
+            compiler.refuse(f"{alias} is the name of two things in FROM", node.at)
+        scope.names[alias] = code
+    return plan
+
+
+def _document_id(slot: int) -> Evaluate:
+    def document_id(env: Env) -> QueryValue:
+        document: Document | None = env[slot]
+        return None if document is None else document.document_id
+
+    return document_id
+
+
+def _implied_alias(expression: Expression) -> str | None:
+    if isinstance(expression, Name):
+        return expression.text
+    if isinstance(expression, Path) and isinstance(expression.steps[-1], FieldStep):
+        return expression.steps[-1].name
+    return None
+
+
+def _resolved(compiler: Compiler, node: Source, scope: Scope, ordinals: bool) -> SourcePlan:
+    found = None if node.unpivot else _stored(compiler, node, scope)
+    if found is not None:
+        return found
+    expression = node.expression
+    if isinstance(expression, Name) and not expression.local and (query := scope.query(expression.text)) is not None:
+        code, reads = Code(query), frozenset[int]()
+    else:
+        outside, compiler.reads = compiler.reads, set()
+        code = compiler.collection_rows(expression, scope)
+        reads = frozenset(compiler.reads)
+        compiler.reads |= outside
+    slot = compiler.slots(2)
+    at_slot = compiler.slots() if node.at_alias is not None or node.unpivot or ordinals else None
+    return SourcePlan(node, "unpivot" if node.unpivot else "values", slot, at_slot, reads, values=code.run)
+
+
+def _stored(compiler: Compiler, node: Source, scope: Scope) -> SourcePlan | None:
+    """Find a table, a view of one, or the catalogue; None if the expression is none of them."""
+    expression = node.expression
+    kind, table, interval = "table", None, None
+    reads: frozenset[int] = frozenset()
+    if isinstance(expression, Call) and expression.function == "history":
+        kind = "history"
+        table, interval, reads = _history_of(compiler, expression, scope)
+    elif isinstance(expression, Path) and isinstance(expression.root, Name) and not expression.root.local:
+        name, steps = expression.root.text, expression.steps
+        if name == "information_schema":
+            if len(steps) != 1 or not isinstance(steps[0], FieldStep) or steps[0].name != "user_tables":
+                compiler.refuse("information_schema has one table: user_tables", expression.at)
+            kind = "system"
+            compiler.tables[SYSTEM_TABLE_NAME] = None
+        elif name in compiler.catalog.by_name and scope.query(name) is None:
+            compiler.refuse(f"{name} is a table here; a path of its documents begins with @{name}", expression.at)
+        else:
+            return None
+    elif isinstance(expression, Name) and not expression.local and scope.query(expression.text) is None:
+        name = expression.text
+        if name.startswith(_COMMITTED):
+            kind, table = "committed", table_named(compiler, name.removeprefix(_COMMITTED), expression.at)
+        elif name in compiler.catalog.by_name or not (scope.variable(name) or name in compiler.constants):
+            table = table_named(compiler, name, expression.at)
+        else:
+            return None
+    else:
+        return None
+    slot = compiler.slots(2)
+    at_slot = compiler.slots() if node.at_alias is not None else None
+    return SourcePlan(node, kind, slot, at_slot, reads, table, interval=interval)
+
+
+def _history_of(compiler: Compiler, call: Call, scope: Scope) -> tuple[Table, history.Interval, frozenset[int]]:
+    if not 1 <= len(call.arguments) <= 3:
+        compiler.refuse("history(table [, start [, end]])", call.at)
+    which = call.arguments[0]
+    if isinstance(which, Literal) and isinstance(which.value, str):
+        found = compiler.catalog.by_id.get(which.value)
+        if found is None:
+            compiler.refuse(f"No such table id: '{which.value}'", which.at)
+        compiler.tables[found.name] = None
+        table = found
+    elif isinstance(which, Name):
+        by_id = compiler.catalog.by_id.get(which.text)
+        table = by_id if by_id is not None else table_named(compiler, which.text, which.at)
+        compiler.tables[table.name] = None
+    else:
+        compiler.refuse("history takes a table's name, or its id as text", which.at)
+    outside, compiler.reads = compiler.reads, set()
+    bounds = [compiler.compile(bound, scope).run for bound in call.arguments[1:]]
+    reads = frozenset(compiler.reads)
+    compiler.reads |= outside
+    return table, history.Interval(*bounds), reads
+
+
+def table_named(compiler: Compiler, name: str, at: int) -> Table:
+    """Find an active table, and note that the plan relies on its name.
+
+    Raises:
+        PlanError: there is none.
+    """
+    table = compiler.catalog.by_name.get(name)
+    if table is None:
+        compiler.refuse(f"No such table: {name}" + did_you_mean(name, compiler.catalog.by_name), at)
+    compiler.tables[name] = None
+    return table
