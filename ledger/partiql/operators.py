@@ -257,7 +257,7 @@ def member_of_value(value: Evaluate, collection: Evaluate) -> Evaluate:
     return member
 
 
-def like_pattern(value: Evaluate, pattern: str, escape: str) -> Evaluate:
+def like_pattern(value: Evaluate, pattern: str, escape: str = "") -> Evaluate:
     """LIKE with a pattern that the statement holds. Raises MistypedError: the pattern is wrong."""
     matches = matcher(pattern, escape)
 

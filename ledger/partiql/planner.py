@@ -58,7 +58,8 @@ class Plan:
     """A statement, ready to execute.
 
     `kind`: query, dml, ddl. `tables`: names of the catalogue that it relied on, `information_schema.user_tables` when that is read.
-    `scans`: names of tables that it may scan; none if all is looked up. `ordered`: its rows have an order. `run` gives the rows.
+    `scans`: names of tables that it may scan; none if all is looked up. `ordered`: its rows have an order; `single`: PIVOT or a lone
+    expression, which gives one value. `run` gives the rows.
     """
 
     text: str
@@ -68,6 +69,7 @@ class Plan:
     scans: tuple[str, ...]
     slot_count: int
     ordered: bool
+    single: bool
     run: Callable[[Env], list[Value]]
 
     @property
@@ -96,7 +98,7 @@ def make_plan(
         statement.text, statement.parameter_count, plan_query, catalog, constants=constants, naive=naive
     )
     try:
-        run, ordered = _compiled(compiler, statement)
+        run, query = _compiled(compiler, statement)
     except RecursionError:  # the caller's own stack was deep already
         maximum = Limits().expression_depth_max
         raise LimitExceededError("expression_depth_max", maximum, len(statement.text)) from None
@@ -107,26 +109,27 @@ def make_plan(
         tuple(compiler.tables),
         tuple(compiler.scans),
         compiler.next_slot - compiler.first_slot,
-        ordered,
+        query is not None and query.ordered,
+        query.single if query is not None else statement.kind == "query",
         run,
     )
 
 
-def _compiled(compiler: Compiler, statement: Statement) -> tuple[Callable[[Env], list[Value]], bool]:
+def _compiled(compiler: Compiler, statement: Statement) -> tuple[Callable[[Env], list[Value]], QueryCode | None]:
     body = statement.body
     if isinstance(body, Select | SetOperation | With):
         query = plan_query(compiler, body, Scope())
-        return _query(query, foreign=compiler.makes_foreign), query.ordered
+        return _query(query, foreign=compiler.makes_foreign), query
     if isinstance(body, Insert):
-        return plan_insert(compiler, body), False
+        return plan_insert(compiler, body), None
     if isinstance(body, Update):
-        return plan_update(compiler, body), False
+        return plan_update(compiler, body), None
     if isinstance(body, Delete):
-        return plan_delete(compiler, body), False
+        return plan_delete(compiler, body), None
     if isinstance(body, CreateTable):
-        return _create_table(compiler, body), False
+        return _create_table(compiler, body), None
     if isinstance(body, CreateIndex):
-        return _create_index(compiler, body), False
+        return _create_index(compiler, body), None
     if isinstance(body, DropTable | UndropTable | DropIndex):
         compiler.refuse("DROP and UNDROP are not supported yet", body.at)
     if isinstance(body, Exec):
@@ -139,7 +142,7 @@ def _compiled(compiler: Compiler, statement: Statement) -> tuple[Callable[[Env],
         found = value(env)
         return [] if found is MISSING else [ion_value(found)]
 
-    return one_value, False
+    return one_value, None
 
 
 def _query(query: QueryCode, *, foreign: bool) -> Callable[[Env], list[Value]]:
