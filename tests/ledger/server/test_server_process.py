@@ -1,14 +1,12 @@
 """The server as a process: how it starts, how it ends, and that nothing acknowledged is lost by either."""
 
 import http.client
-import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import threading
-from contextlib import contextmanager
 
 import pytest
 from server_client import Api
@@ -16,39 +14,6 @@ from server_client import Api
 import ledger
 
 CLIENTS = 8
-
-
-@pytest.fixture
-def serve(tmp_path):
-    """Start `strandline serve` on the test's data directory; give the process and an API to it."""
-    processes = []
-
-    @contextmanager
-    def start(*options):
-        command = [sys.executable, "-m", "strandline", "serve", "--data", str(tmp_path), "--port", "0", *options]
-        environment = {name: value for name, value in os.environ.items() if name != "KAFKA_BOOTSTRAP_SERVERS"}
-        with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, env=environment) as process:
-            processes.append(process)
-            process.events = []
-            for line in process.stderr:
-                process.events.append(json.loads(line))
-                if process.events[-1]["event"] == "listening":
-                    break
-            else:
-                raise AssertionError(f"it did not start: {process.events}")
-            drain = threading.Thread(target=lambda: process.events.extend(map(json.loads, process.stderr)))
-            drain.start()
-            host, port = process.events[-1]["address"].removeprefix("http://").split(":")
-            api = Api((host, int(port)))
-            try:
-                yield process, api
-            finally:
-                api.close()
-                process.kill()
-                process.wait()
-                drain.join()
-
-    return start
 
 
 def make_table(api):
