@@ -14,7 +14,7 @@ import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition  # type: ignore[import-untyped]  # it has no type information
+from aiokafka import AIOKafkaConsumer  # type: ignore[import-untyped]  # it has no type information
 
 from ledger import ion, iontext
 from ledger.verify import RevisionRecord, verify_revision
@@ -28,13 +28,12 @@ async def follow(kafka: str, topic: str) -> AsyncIterator[RevisionRecord]:
     Raises:
         IntegrityError: a record's content does not lead to its block hash.
     """
-    # aiokafka's own default is read_uncommitted: it would show what was never committed.
-    consumer = AIOKafkaConsumer(bootstrap_servers=kafka, isolation_level="read_committed", enable_auto_commit=False)
+    # aiokafka's own default is read_uncommitted: it would show what was never committed. Without a group it reads every partition.
+    consumer = AIOKafkaConsumer(
+        topic, bootstrap_servers=kafka, isolation_level="read_committed", auto_offset_reset="earliest"
+    )
     await consumer.start()
     try:
-        partitions = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
-        consumer.assign(partitions)
-        await consumer.seek_to_beginning(*partitions)
         async for message in consumer:
             proof = dict(message.headers).get("strandline-proof")
             if proof is not None:  # a CONTROL record has none
