@@ -13,7 +13,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 __all__ = ["Child", "ChildFailedError", "run"]
@@ -74,19 +75,24 @@ class Child:
         Raises:
             ChildFailedError: it ended before, or did not say it in time.
         """
-        deadline = time.monotonic() + timeout_s
-        while not any(map(found, self.lines())):
-            if not self._has_time(deadline):
-                raise ChildFailedError(f"{self.name}: {what}: not within {timeout_s:.0f} s\n{self._end_of_log()}")
+        for _ in self.moments(timeout_s):
+            if any(map(found, self.lines())):
+                return
+        raise ChildFailedError(f"{self.name}: {what}: not within {timeout_s:.0f} s\n{self._end_of_log()}")
 
-    def _has_time(self, deadline: float) -> bool:
-        """Let the child run for a moment."""
-        assert self._process is not None
-        try:
-            code = self._process.wait(0.02)
-        except subprocess.TimeoutExpired:
-            return time.monotonic() < deadline
-        raise ChildFailedError(f"{self.name} ended with {code}\n{self._end_of_log()}")
+    def moments(self, timeout_s: float) -> Iterator[None]:
+        """Give a moment again and again while the child runs, until the time is over.
+
+        Raises:
+            ChildFailedError: it ended.
+        """
+        assert self._process is not None, "not started"
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            yield
+            with suppress(subprocess.TimeoutExpired):
+                code = self._process.wait(0.02)
+                raise ChildFailedError(f"{self.name} ended with {code}\n{self._end_of_log()}")
 
     def lines(self) -> list[str]:
         """Give what it has said since it was started, as whole lines."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["demo"]
 
-_VEHICLES = 3_000
+_VEHICLES = 2_500
 
 
 def demo(

@@ -162,7 +162,7 @@ class Expected:
         return {title.vin: self.owners[title.vin] for title in day.titles if day.recall.covers(title)}
 
 
-def generate(seed: int, vehicles: int = 3_000) -> RecallDay:
+def generate(seed: int, vehicles: int) -> RecallDay:
     """Make the day. About 5 % of the vehicles are recalled; the famous one of the tutorials is among them."""
     chance = random.Random(seed)
     people = tuple(_tutorial_person(*row) for row in TUTORIAL_PEOPLE) + tuple(

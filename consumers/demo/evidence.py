@@ -122,4 +122,4 @@ def damaged_copy(ledger: Path, target: Path, block: int) -> Path:
 
 def names_block(message: str, block: int) -> bool:
     """Tell whether the message names the block by its sequence number."""
-    return re.search(rf"(?<!\d){block}(?!\d)", message) is not None
+    return re.search(rf"\bblock {block}\b", message) is not None

@@ -51,7 +51,7 @@ class Screen:
         """Begin a part of the story."""
         self.console.print()
         self.console.rule(f"[bold]{title}[/]  [dim]{time.monotonic() - self.began:.0f} s[/]", align="left", style="dim")
-        self.console.print(Padding(Text(what, style="dim"), (0, 2)))
+        self.console.print(Padding(Text(what, style="dim"), (0, 2), expand=False))
 
     def say(self, text: str) -> None:
         self.console.print(f"  {text}")
@@ -62,7 +62,7 @@ class Screen:
             shown.add_column(column, overflow="fold")
         for row in rows:
             shown.add_row(*(Text(str(cell)) for cell in row))
-        self.console.print(Padding(shown, (0, 0, 0, 2)))
+        self.console.print(Padding(shown, (0, 0, 0, 2), expand=False))
 
     def check(self, claim: str, expected: object, actual: object, found: str | None = None) -> None:
         """Compare, show and remember. `found` is shown instead of what was compared, if it held."""
@@ -99,7 +99,7 @@ class Screen:
             shown.add_row(
                 self._mark(check.held), Text(check.claim), Text(check.found, style="dim" if check.held else "red")
             )
-        self.console.print(Padding(shown, (0, 0, 0, 2)))
+        self.console.print(Padding(shown, (0, 0, 0, 2), expand=False))
         failed = sum(not check.held for check in self.checks)
         self.console.print()
         if failed:

@@ -91,6 +91,17 @@ class Stage:
         assert isinstance(publisher, dict)
         return publisher
 
+    def wait_until_published(self) -> None:
+        """Wait until everything is in Kafka, and so its topics are there.
+
+        Raises:
+            ChildFailedError: not within a minute.
+        """
+        for _ in self.children["coordinator"].moments(60.0):
+            if self.publisher()["lagBlocks"] == 0:
+                return
+        raise ChildFailedError(f"the publisher does not publish: {self.publisher()}")
+
     # Projections.
 
     def start_projection(self, name: str) -> None:
@@ -103,7 +114,7 @@ class Stage:
         """Give the command line of a projection."""
         store = {"analytics": self.analytics_store, "actions": self.directory / "actions.sqlite"}[name]
         arguments = ["project", name, "--ledger", self.ledger, "--kafka", self.kafka, "--store", str(store)]
-        return [*arguments, "--deliver", f"folder:{self.letters}"] if name == "actions" else arguments
+        return [*arguments, "--deliver", str(self.letters)] if name == "actions" else arguments
 
     def wait_until_projected(self, name: str, block: int) -> None:
         """Wait until a projection has applied a block."""
