@@ -215,7 +215,8 @@ def _prepare(directory: Path, port: int, settings: Mapping[str, str]) -> list[st
     java = [str(JAVA), *_JVM, "-cp", class_path]
     if not (directory / "data" / "meta.properties").exists():
         cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        _run([*java, "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(properties)])
+        # One word: an id may begin with a hyphen, and would be taken for an option.
+        _run([*java, "kafka.tools.StorageTool", "format", f"--cluster-id={cluster_id}", "-c", str(properties)])
     return [*java, "kafka.Kafka", str(properties)]
 
 
