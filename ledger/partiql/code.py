@@ -9,7 +9,7 @@ subqueries included; a source sets its slots and yields, whoever stands above re
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NoReturn, TypeAlias
 
 from ledger.errors import LimitExceededError
@@ -77,8 +77,6 @@ class QueryCode:
     columns: tuple[str, ...] | None = None
     ordered: bool = False
     single: bool = False
-    is_value: bool = False
-    slots: frozenset[int] = field(default_factory=frozenset)
 
 
 def constant(value: QueryValue) -> Code:

@@ -65,8 +65,6 @@ class Cursor:
         token = self.token
         if token.kind == "name":
             self.advance()
-            if not token.value:
-                self.refuse(f"an empty name as {what}", token.at)
             return str(token.value)
         if token.kind != "word":
             self.fail(what)
@@ -91,6 +89,14 @@ class Cursor:
             )
         self.parameter_count += 1
         return self.parameter_count - 1
+
+    def state(self) -> tuple[int, int, int, int]:
+        """Give what `restore` needs to come back to this place."""
+        return self._at, self.depth, self.height, self.parameter_count
+
+    def restore(self, state: tuple[int, int, int, int]) -> None:
+        self._at, self.depth, self.height, self.parameter_count = state
+        self.token = self._tokens[self._at]
 
     def enter(self) -> None:
         """Begin a nested part; every call has its `leave`, unless an error ends it all."""

@@ -40,7 +40,7 @@ from ledger.partiql.statements import (
 )
 from ledger.query_values import MISSING
 
-__all__ = ["OPERAND", "SET_OPERATORS", "ExpressionParser"]
+__all__ = ["OPERAND", "QUERY_BEGINS", "SET_OPERATORS", "TAIL_BEGINS", "ExpressionParser"]
 
 _OR, _AND, _NOT, _EQUITY, _COMPARISON, _ADDITION, _MULTIPLICATION, OPERAND = range(1, 9)
 
@@ -51,7 +51,8 @@ _PRECEDENCE = {
     "+": _ADDITION, "-": _ADDITION, "||": _ADDITION,
     "*": _MULTIPLICATION, "/": _MULTIPLICATION, "%": _MULTIPLICATION,
 }  # fmt: skip
-_QUERY_BEGINS = ("select", "with", "pivot")
+QUERY_BEGINS = ("select", "with", "pivot")
+TAIL_BEGINS = ("order", "limit", "offset")
 SET_OPERATORS = ("union", "intersect", "except", "outer")
 
 
@@ -62,6 +63,9 @@ class ExpressionParser(Cursor):
         raise NotImplementedError
 
     def set_operations(self, left: Query | Expression) -> Query:
+        raise NotImplementedError
+
+    def tail_of(self, found: Subquery) -> Subquery:
         raise NotImplementedError
 
     def order_keys(self) -> tuple[OrderKey, ...]:
@@ -125,7 +129,7 @@ class ExpressionParser(Cursor):
         if not self.accept("("):
             return In(left, self.expression(_COMPARISON), negated, operator.at)
         collection: Expression
-        if self.token.word in _QUERY_BEGINS:
+        if self.token.word in QUERY_BEGINS:
             collection = Subquery(self.query(), opened.at)
         else:
             first = self.expression()
@@ -166,6 +170,8 @@ class ExpressionParser(Cursor):
             return Literal(_CONSTANTS[word], token.at)
         if word == "case":
             return self._case()
+        if word == "values":
+            return self._values()
         if self.peek().word == "(":
             return special_forms.call(self)
         if word in RESERVED:
@@ -215,12 +221,14 @@ class ExpressionParser(Cursor):
 
     def _parenthesised(self, opened: Token) -> Expression:
         """Read up to the closing parenthesis: a query, an expression, or a list of several."""
-        if self.token.word in _QUERY_BEGINS:
+        if self.token.word in QUERY_BEGINS:
             found: Expression = Subquery(self.query(), opened.at)
         else:
             found = self.expression()
             if self.token.word in SET_OPERATORS:
                 found = Subquery(self.set_operations(found), opened.at)
+            elif self.token.word in TAIL_BEGINS and isinstance(found, Subquery):
+                found = self.tail_of(found)
             elif self.token.word == ",":
                 found = Container("list", (found, *self._further()), opened.at)
         self._close()
@@ -257,7 +265,7 @@ class ExpressionParser(Cursor):
 
     def argument(self) -> Expression:
         """Read an expression, or a query without parentheses of its own."""
-        if self.token.word in _QUERY_BEGINS:
+        if self.token.word in QUERY_BEGINS:
             at = self.token.at
             return Subquery(self.query(), at)
         return self.expression()
@@ -277,6 +285,15 @@ class ExpressionParser(Cursor):
         key = self.expression()
         self.expect(":", " after a field's name")
         return key, self.expression()
+
+    def _values(self) -> Expression:
+        """Read `VALUES (1, 2), (3, 4)`: a bag of lists."""
+        at = self.advance().at
+        rows: list[Expression] = []
+        while not rows or self.accept(","):
+            opened = self.expect("(", " after VALUES")
+            rows.append(Container("list", self.expressions(")"), opened.at))
+        return Container("bag", tuple(rows), at)
 
     def _case(self) -> Expression:
         at = self.advance().at

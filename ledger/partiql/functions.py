@@ -123,8 +123,6 @@ _REPLACED_MAX = 1_000_000
 
 def _replace(value: QueryValue, old: QueryValue, new: QueryValue) -> str:
     text, sought, put = _text("REPLACE", value), _text("REPLACE", old), _text("REPLACE", new)
-    if not sought:
-        return text
     if text.count(sought) * len(put) > _REPLACED_MAX:
         raise MistypedError(f"REPLACE that puts in more than {_REPLACED_MAX} characters")
     return text.replace(sought, put)

@@ -78,7 +78,7 @@ class _Parser(QueryParser):
         found = self.expression()
         if self.token.word in SET_OPERATORS:
             return self.set_operations(found)
-        return found.query if isinstance(found, Subquery) else found
+        return self.tail_of(found).query if isinstance(found, Subquery) else found
 
     # DML.
 

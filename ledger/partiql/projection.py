@@ -21,7 +21,7 @@ from ledger.partiql.statements import Expression, FieldStep, From, Item, Name, P
 from ledger.query_values import MISSING, QueryValue
 from ledger.values import fields_of
 
-__all__ = ["Projected", "column_name", "project_list", "project_star"]
+__all__ = ["Projected", "column_name", "project_groups", "project_list", "project_star"]
 
 _Pairs = Callable[[Env], Iterator[tuple[str | None, QueryValue]]]
 
@@ -93,6 +93,14 @@ def project_star(tree: From, scope: Scope) -> Projected:
     if len(pairs) == 1:
         return Projected(_whole(scope.sources[0].slot), None, {})
     return Projected(lambda env: struct_of(pair for each in pairs for pair in each(env)), None, {})
+
+
+def project_groups(scope: Scope) -> Projected:
+    """Give what `SELECT *` of groups gives: the keys, and the group if it has a name."""
+    names = list(scope.names)
+    return Projected(
+        struct_of_constant_names(names, [code.run for code in scope.names.values()]), tuple(names), scope.names
+    )
 
 
 def _slot(slot: int) -> Evaluate:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
+from typing import Any
 
 from ledger.errors import EvaluationError
 from ledger.index_key import order_key
@@ -14,9 +15,10 @@ from ledger.partiql.compiler import Compiler
 from ledger.partiql.grouping import has_aggregates, plan_grouping
 from ledger.partiql.joins import plan_from
 from ledger.partiql.navigation import elements_of, struct_of
-from ledger.partiql.projection import Projected, project_list, project_star
+from ledger.partiql.projection import Projected, project_groups, project_list, project_star
 from ledger.partiql.scope import Scope, Variable
 from ledger.partiql.statements import (
+    Container,
     Expression,
     Name,
     OrderKey,
@@ -24,7 +26,6 @@ from ledger.partiql.statements import (
     Query,
     Select,
     SelectList,
-    SelectStar,
     SelectValue,
     SetOperation,
     Subquery,
@@ -55,22 +56,16 @@ def _plan_select(compiler: Compiler, select: Select, scope: Scope) -> QueryCode:
     inner = Scope(parent=scope)
     rows = plan_from(compiler, select.source, select.where, inner)
     if select.group_by or select.having or has_aggregates((select.projection, select.order_by)):
-        if isinstance(select.projection, SelectStar):
-            compiler.refuse("SELECT * of groups: name the keys and aggregates", select.projection.at)
         rows, inner = plan_grouping(compiler, select.group_by, inner, rows)
     if select.having is not None:
         rows = _filtered(rows, compiler.compile(select.having, inner).run)
-    if isinstance(select.projection, Pivot):
-        return _pivot(compiler, select, rows, inner)
     projected = _project(compiler, select, inner)
     keys = [_order_key(compiler, key, inner, projected.codes) for key in select.order_by]
     values = _ordered(rows, projected.run, keys, select.order_by, distinct=select.distinct)
-    return QueryCode(
-        _cut(compiler, select, values, scope),
-        projected.columns,
-        ordered=bool(keys),
-        is_value=isinstance(select.projection, SelectValue),
-    )
+    values = _cut(compiler, select, values, scope)
+    if isinstance(select.projection, Pivot):
+        return QueryCode(_pivoted(values), single=True)
+    return QueryCode(values, projected.columns, ordered=bool(keys))
 
 
 def _project(compiler: Compiler, select: Select, scope: Scope) -> Projected:
@@ -79,6 +74,11 @@ def _project(compiler: Compiler, select: Select, scope: Scope) -> Projected:
         return project_list(compiler, projection, scope)
     if isinstance(projection, SelectValue):
         return Projected(compiler.compile(projection.expression, scope).run, None, {})
+    if isinstance(projection, Pivot):
+        pair = Container("list", (projection.name, projection.value), 0)
+        return Projected(compiler.compile(pair, scope).run, None, {})
+    if scope.grouping is not None:
+        return project_groups(scope)
     assert select.source is not None
     return project_star(select.source, scope)
 
@@ -92,23 +92,23 @@ def _filtered(below: Rows, condition: Evaluate) -> Rows:
     return rows
 
 
-def _pivot(compiler: Compiler, select: Select, rows: Rows, scope: Scope) -> QueryCode:
-    assert isinstance(select.projection, Pivot)
-    value = compiler.compile(select.projection.value, scope).run
-    name = compiler.compile(select.projection.name, scope).run
+def _pivoted(below: Callable[[Env], Iterator[QueryValue]]) -> Callable[[Env], Iterator[QueryValue]]:
+    """Make one struct of rows that are lists of a name and a value."""
 
     def one_struct(env: Env) -> Iterator[QueryValue]:
         pairs = []
-        for _ in rows(env):
-            text = text_of(name(env))
+        pair: Any
+        for pair in below(env):
+            name, value = pair
+            text = text_of(name)
             if text is None:
                 env[0].mistyped(MistypedError("PIVOT names fields by text"))
             else:
-                pairs.append((text, value(env)))
+                pairs.append((text, value))
                 env[0].hold(len(pairs))
         yield struct_of(pairs)
 
-    return QueryCode(one_struct, single=True)
+    return one_struct
 
 
 # ORDER BY.
@@ -232,8 +232,7 @@ def _operand(compiler: Compiler, node: Query | Expression, scope: Scope) -> Quer
     run = compiler.compile(node, scope).run
 
     def values(env: Env) -> Iterator[QueryValue]:
-        value = run(env)
-        return iter(()) if value is MISSING or bare(value) is None else elements_of(value)
+        return elements_of(run(env))
 
     return QueryCode(values)
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
 
-from ledger.partiql.expression_parser import OPERAND, SET_OPERATORS, ExpressionParser
+from ledger.errors import ParseError
+from ledger.partiql.expression_parser import OPERAND, QUERY_BEGINS, SET_OPERATORS, TAIL_BEGINS, ExpressionParser
 from ledger.partiql.statements import (
     AllFields,
     Expression,
@@ -14,6 +15,7 @@ from ledger.partiql.statements import (
     GroupBy,
     Item,
     Join,
+    Name,
     OrderKey,
     Path,
     Pivot,
@@ -33,6 +35,8 @@ from ledger.partiql.statements import (
 __all__ = ["QueryParser"]
 
 _T = TypeVar("_T")
+_ROW = " row"
+"""A name that nobody can have written without quotes and a space."""
 _JOIN_BEGINS = frozenset({",", "join", "inner", "left", "right", "full", "cross"})
 
 
@@ -97,13 +101,26 @@ class QueryParser(ExpressionParser):
         return self.expression(OPERAND)
 
     def _tail(self, query: Query | Expression) -> Query:
-        assert isinstance(query, Select | SetOperation), "an expression comes here only with a set operator after it"
+        """Read ORDER BY, LIMIT and OFFSET if they stand here."""
+        assert isinstance(query, Select | SetOperation | With), (
+            "an expression comes here only with an operator after it"
+        )
+        if self.token.word not in TAIL_BEGINS:
+            return query
+        at = self.token.at
         order = self.order_keys()
         limit = self.expression() if self.accept("limit") else None
         offset = self.expression() if self.accept("offset") else None
         if offset is not None and self.token.word == "limit":
             self.refuse("LIMIT stands before OFFSET", self.token.at)
+        if isinstance(query, With) or query.order_by or query.limit or query.offset:  # it has a tail of its own
+            source = Source(Subquery(query, at), _ROW, None, None, False, at)
+            query = Select(False, SelectValue(Name(_ROW, True, at)), source, None, None, None, (), None, None, at)
         return replace(query, order_by=order, limit=limit, offset=offset)
+
+    def tail_of(self, found: Subquery) -> Subquery:
+        """Read what follows a query in parentheses that stands for itself."""
+        return Subquery(self._tail(found.query), found.at)
 
     # SELECT.
 
@@ -206,42 +223,37 @@ class QueryParser(ExpressionParser):
         at = self.token.at
         if self.accept(","):
             return Join("inner", left, self._from_source(), None, at)
-        kind = self.advance().word
-        if kind in ("left", "right", "full"):
+        kind = "inner"
+        if self.token.word in ("inner", "left", "right", "full"):
+            kind = self.advance().word
             self.accept("outer")
-        if kind == "join":
-            kind = "inner"
-        else:
-            self.expect("join")
+        cross = self.accept("cross")
+        self.expect("join")
         right = self._from_source()
-        if kind == "cross":
-            return Join("inner", left, right, None, at)
-        if kind == "inner" and self.token.word != "on":
+        if cross:
             return Join(kind, left, right, None, at)
         self.expect("on", " of JOIN")
         return Join(kind, left, right, self.expression(), at)
 
     def _from_source(self) -> From:
         self.enter()
-        if self.token.word == "(" and self._is_join_in_parentheses():
-            self.advance()
-            found = self.from_list()
-            self.expect(")")
-        else:
-            found = self.source()
+        found = (self._join_in_parentheses() if self.token.word == "(" else None) or self.source()
         self.leave()
         return found
 
-    def _is_join_in_parentheses(self) -> bool:
-        """Tell `(a JOIN b ON ...)` from `(expression)` by the first word behind a name and its alias."""
-        ahead = 1
-        while self.peek(ahead).kind in ("word", "name") or self.peek(ahead).word in (".", "@"):
-            if self.peek(ahead).word in ("select", "pivot", "with"):
-                return False
-            if self.peek(ahead).word in ("join", "inner", "left", "right", "full", "cross"):
-                return self.peek(ahead + 1).word != "("
-            ahead += 1
-        return False
+    def _join_in_parentheses(self) -> From | None:
+        """Read `(a JOIN b ON ...)`; None, with nothing read, if the parentheses hold something else."""
+        state = self.state()
+        self.advance()
+        if self.token.word not in QUERY_BEGINS:
+            try:
+                found = self.from_list()
+                if isinstance(found, Join) and self.accept(")"):
+                    return found
+            except ParseError:
+                pass  # what is wrong there will be said of the expression
+        self.restore(state)
+        return None
 
     def source(self) -> Source:
         """Read `[UNPIVOT] expression [AS alias] [AT alias] [BY alias]`."""

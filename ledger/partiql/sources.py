@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from ledger.block import SYSTEM_TABLE_NAME
 from ledger.catalog import Index, Table
 from ledger.partiql import history
-from ledger.partiql.code import Code, Env, Evaluate, Rows
+from ledger.partiql.code import Code, Env, Evaluate, Rows, constant
 from ledger.partiql.comparison import bare, is_absent, text_of
 from ledger.partiql.compiler import Compiler, did_you_mean
 from ledger.partiql.context import Document
@@ -279,8 +279,11 @@ def _resolved(compiler: Compiler, node: Source, scope: Scope, ordinals: bool) ->
     if found is not None:
         return found
     expression = node.expression
-    if isinstance(expression, Name) and not expression.local and (query := scope.query(expression.text)) is not None:
+    name = expression.text if isinstance(expression, Name) and not expression.local else ""
+    if (query := scope.query(name)) is not None:
         code, reads = Code(query), frozenset[int]()
+    elif name in compiler.constants:
+        code, reads = constant(compiler.constants[name]), frozenset()
     else:
         outside, compiler.reads = compiler.reads, set()
         code = compiler.collection_rows(expression, scope)

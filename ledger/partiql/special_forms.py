@@ -76,7 +76,7 @@ def call(parser: ExpressionParser) -> Expression:
     if token.word in _AGGREGATES:
         found = _aggregate(parser, token)
     else:
-        form = _FORMS.get(token.word)
+        form = _FORMS.get("coll_" if token.word.startswith("coll_") else token.word)
         found = form(parser, token) if form else Call(token.word, parser.expressions(")"), token.at)
     if parser.token.word == "over" and parser.peek().word == "(":
         return _window(parser, found)
@@ -202,6 +202,16 @@ def _overlay(parser: ExpressionParser, token: Token) -> Expression:
     return Call("overlay", tuple(arguments), token.at)
 
 
+def _collection_aggregate(parser: ExpressionParser, token: Token) -> Expression:
+    distinct = parser.accept("distinct")
+    if not distinct:
+        parser.accept("all")
+    arguments = parser.expressions(")")
+    if distinct:
+        arguments = (Call("filter_distinct", arguments, token.at),)
+    return Call(token.word, arguments, token.at)
+
+
 _FORMS: dict[str, Callable[[ExpressionParser, Token], Expression]] = {
     "cast": _cast,
     "can_cast": _cast,
@@ -212,4 +222,5 @@ _FORMS: dict[str, Callable[[ExpressionParser, Token], Expression]] = {
     "substring": _substring,
     "position": _position,
     "overlay": _overlay,
+    "coll_": _collection_aggregate,
 }

@@ -1,0 +1,145 @@
+"""A `StatementContext` over plain dicts: the world as statements see it, without a ledger below."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from ledger import partiql
+from ledger.block import BlockAddress
+from ledger.catalog import Catalog, Index, Table
+from ledger.errors import AlreadyExistsError
+from ledger.index_key import index_key
+from ledger.limits import Limits
+from ledger.partiql.context import Document
+from ledger.values import Struct, Timestamp, Value, fields_of
+
+NOW = Timestamp(2026, 11, 22, 12, 0, 0, offset=0)
+STRAND = "S" * 22
+
+
+def moment(minute: int) -> Timestamp:
+    """Give the time of transaction `minute`."""
+    return Timestamp(2026, 11, 22, 10, minute, 0, offset=0)
+
+
+class PlainWorld:
+    """Tables as dicts of documents. Every write is its own committed revision, one transaction a minute from 10:00 on.
+
+    `naive`: plans scan always.
+    """
+
+    def __init__(
+        self,
+        tables: Mapping[str, Iterable[Struct]] | None = None,
+        indexes: Mapping[str, Sequence[str]] | None = None,
+        *,
+        naive: bool = False,
+        limits: Limits | None = None,
+    ) -> None:
+        self.catalog = Catalog()
+        self.transaction_id = "X" * 22
+        self.now = NOW
+        self.limits = limits or Limits()
+        self.revisions: dict[str, dict[str, list[Document]]] = {}
+        self._naive = naive
+        self._count = 0
+        self.calls: list[str] = []
+        for name, documents in (tables or {}).items():
+            table = self.create_table(name)
+            for field in (indexes or {}).get(name, ()):
+                self.create_index(table, field)
+            for data in documents:
+                self.insert(self.catalog.by_name[name], data)
+        self.calls.clear()
+
+    def execute(self, text: str, *parameters: Value) -> partiql.Result:
+        plan = partiql.make_plan(partiql.parse(text), self.catalog, naive=self._naive)
+        return partiql.execute(plan, parameters, self, self.limits)
+
+    def rows(self, text: str, *parameters: Value) -> list[Value]:
+        return self.execute(text, *parameters).rows
+
+    def documents(self, name: str) -> list[Struct]:
+        return [d.data for d in self.scan(self.catalog.by_name[name]) if d.data is not None]
+
+    # StatementContext.
+
+    def document(self, table: Table, document_id: str) -> Document | None:
+        self.calls.append("document")
+        revisions = self.revisions[table.table_id].get(document_id)
+        return revisions[-1] if revisions and revisions[-1].data is not None else None
+
+    def look_up(self, table: Table, index: Index, value: Value) -> Iterator[Document]:
+        self.calls.append("look_up")
+        wanted = index_key(value)
+        for document in self.scan(table):
+            assert document.data is not None
+            found = next((v for name, v in fields_of(document.data) if name == index.field), None)
+            if wanted is not None and index_key(found) == wanted:
+                yield document
+
+    def scan(self, table: Table) -> Iterator[Document]:
+        self.calls.append("scan")
+        for _, revisions in sorted(self.revisions[table.table_id].items()):
+            if revisions[-1].data is not None:
+                yield revisions[-1]
+
+    def history(self, table: Table, document_id: str | None) -> Iterator[Document]:
+        self.calls.append("history")
+        for found, revisions in sorted(self.revisions[table.table_id].items()):
+            if document_id is None or found == document_id:
+                yield from revisions
+
+    def insert(self, table: Table, data: Struct) -> str:
+        document_id = self._new_id("D")
+        self.revisions[table.table_id][document_id] = [self._revision(table, document_id, 0, data)]
+        return document_id
+
+    def update(self, table: Table, document: Document, data: Struct) -> None:
+        self.calls.append("update")
+        revisions = self.revisions[table.table_id][document.document_id]
+        revisions.append(self._revision(table, document.document_id, document.version + 1, data))
+
+    def delete(self, table: Table, document: Document) -> None:
+        self.calls.append("delete")
+        revisions = self.revisions[table.table_id][document.document_id]
+        revisions.append(self._revision(table, document.document_id, document.version + 1, None))
+
+    def create_table(self, name: str) -> Table:
+        if name in self.catalog.by_name:
+            raise AlreadyExistsError(f"Table with name: USER.{name} already exists")
+        table = Table(self._new_id("T"), name)
+        self.revisions[table.table_id] = {}
+        self._put(table)
+        return table
+
+    def create_index(self, table: Table, field: str) -> Index:
+        table = self.catalog.by_id[table.table_id]
+        index = Index(self._new_id("I"), f"[{field}]")
+        self._put(replace(table, indexes=(*table.indexes, index)))
+        return index
+
+    def drop(self, name: str) -> None:
+        self._put(replace(self.catalog.by_name[name], status="INACTIVE"))
+
+    def _put(self, table: Table) -> None:
+        self.catalog = self.catalog.with_table(self.catalog.version + 1, table)
+
+    def _new_id(self, kind: str) -> str:
+        self._count += 1
+        return f"{kind}{self._count:021d}"
+
+    def _revision(self, table: Table, document_id: str, version: int, data: Struct | None) -> Document:
+        self._count += 1
+        return Document(
+            table.table_id,
+            document_id,
+            version,
+            data,
+            None,
+            bytes([self._count % 256]) * 32,
+            BlockAddress(STRAND, self._count),
+            moment(self._count % 60),
+            "X" * 22,
+        )
