@@ -88,7 +88,7 @@ def execute(
 ) -> None:
     """Execute one statement as a transaction of its own, against a directory (--data) or a server (--url).
 
-    What it cost is told on stderr, with a warning if it read a whole table.
+    What it cost is told on stderr, with a warning if it read a whole table. Exit code 3: the ledger or the server says no.
     """
     from ledger import iontext
 
@@ -217,8 +217,8 @@ def _value_in(file: BinaryIO) -> Value:
 def _show_statistics(answer: dict[str, Any]) -> None:
     statistics, address = answer["statistics"][0], answer["blockAddress"]
     where = f"block {address['sequenceNo']}" if address else "no block: nothing was written"
-    costs = f"{statistics['documentsRead']} documents read, {statistics['lookUps']} look-ups"
-    print(f"{len(answer['results'][0])} rows; {costs}; {where}", file=sys.stderr)
+    costs = f"documents read: {statistics['documentsRead']}; look-ups: {statistics['lookUps']}"
+    print(f"rows: {len(answer['results'][0])}; {costs}; {where}", file=sys.stderr)
     if statistics["scans"]:
         warn(
             f"read the whole of {', '.join(statistics['scans'])}: an index on a field compared with = makes it a look-up"

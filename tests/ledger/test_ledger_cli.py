@@ -60,7 +60,7 @@ def test_execute_gives_one_row_a_line_for_programs(run, data):
 def test_execute_says_what_it_cost_and_warns_of_a_scan(run, data):
     place = ["--data", data, "--ledger", "vehicles"]
     by_index = run("execute", "SELECT * FROM Vehicle WHERE VIN = '1N4'", *place)
-    assert "1 rows; 1 documents read, 1 look-ups; no block" in by_index.stderr
+    assert "rows: 1; documents read: 1; look-ups: 1; no block" in by_index.stderr
     assert "read the whole" not in by_index.stderr
     by_scan = run("execute", "SELECT * FROM Vehicle WHERE Mileage = 2012", *place)
     assert "read the whole of Vehicle" in by_scan.stderr
