@@ -40,6 +40,7 @@ _NEEDED_FACTOR = 4
 """How far a partition may run ahead beyond its share while the next block still waits for a record of its topic."""
 _BARRIER_S = 10.0
 _ADMIN_S = 10.0
+_ASK_AGAIN_S = 0.1
 _REPORT_S = 1.0
 
 _OWN_SETTINGS: dict[str, str | int | bool] = {
@@ -251,7 +252,7 @@ class Source:
         self._consumer.incremental_assign([TopicPartition(topic, n, offsets.get(n, 0)) for n in partitions])
 
     def _describe(self, topic: str) -> tuple[str, list[int]]:
-        """Ask Kafka for the id and the partitions of a topic that must be there. (A broker may hear of a new one a little late.)"""
+        """Ask Kafka for the id and the partitions of a topic. It may be made just now, and a broker hears of it a little late."""
         deadline = time.monotonic() + _ADMIN_S
         while True:
             answer = self._admin.describe_topics(TopicCollection([topic]), request_timeout=_ADMIN_S)
@@ -259,9 +260,9 @@ class Source:
                 found = answer[topic].result(_ADMIN_S)
             except KafkaException as error:
                 reason = error.args[0]
-                late = reason.code() == KafkaError.UNKNOWN_TOPIC_OR_PART and self._topic_ids
-                if not late or time.monotonic() > deadline:
+                if reason.code() != KafkaError.UNKNOWN_TOPIC_OR_PART or time.monotonic() > deadline:
                     raise ConsumerError(f"topic {topic}: {reason.str()}") from error
+                self._admin.poll(_ASK_AGAIN_S)
             else:
                 return str(found.topic_id), [partition.id for partition in found.partitions]
 

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.kafka
 def publish(stream: Stream, data: Path) -> None:
     """Publish all of the ledger `cars`, in a process of its own."""
     command = [sys.executable, "-m", "strandline", "publish", "--data", str(data), "--ledger", "cars"]
-    place = ["--kafka", stream.kafka, "--prefix", stream.names.ledger, "--until-caught-up"]
+    place = ["--kafka", stream.kafka, "--prefix", stream.names.prefix, "--until-caught-up"]
     subprocess.run([*command, *place], check=True, timeout=120)
 
 
