@@ -59,7 +59,11 @@ class Mark:
         try:
             mark = cls(files.open(directory / MARK_NAME, writable=True))
         except FileNotFoundError:
-            return cls(files.create(directory / MARK_NAME))
+            file = files.create(directory / MARK_NAME)
+            file.write(
+                0, bytes(_SLOT_OFFSETS[1] + _SLOT.size)
+            )  # a full disk is met here, and not when a commit is to be told
+            return cls(file)
         first, second = mark._slots()
         mark._next_slot = 1 if first is not None and (second is None or first > second) else 0
         return mark

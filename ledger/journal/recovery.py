@@ -14,8 +14,9 @@ Rot in the very last batch, with no mark left that covers it, looks torn. Saved 
 
 Rules:
 - Damage changes nothing: IntegrityError names block and byte.
-- Before anything is visible the last batch is written *again* and synced: after a failed sync the page cache may show what the disk
-  does not have, and a sync alone would not write it. Everything behind it is zeroed, so that no byte of an earlier life comes back.
+- Before anything is visible the last batch is written *again* and synced, that of a clean close too: after a failed sync the page cache
+  may show what the disk does not have, and a sync alone would not write it. Everything behind it is zeroed, so that no byte of an earlier
+  life comes back; only behind a clean close it is zero already.
 - A crash in the middle of `mend` leaves a torn batch or the same whole one: mending again gives the same end.
 """
 
@@ -110,14 +111,12 @@ def mend(files: Files, directory: Path, ending: Ending) -> None:
     """Make the end durable, everything behind it zero, and remove segments that were not finished."""
     journal = journal_directory(directory)
     remove_new(files, directory)
-    if ending.closed:
-        return
     file = files.open(journal / segment_name(ending.position.segment), writable=True)
-    end = ending.position.offset
+    end, size = ending.position.offset, file.size()
     file.write(ending.last_batch_offset, file.read(ending.last_batch_offset, end - ending.last_batch_offset))
-    size = file.size()
-    for offset in range(end, size, _CHUNK_BYTES):
-        file.write(offset, _ZEROS[: min(_CHUNK_BYTES, size - offset)])
+    if not ending.closed:
+        for offset in range(end, size, _CHUNK_BYTES):
+            file.write(offset, _ZEROS[: min(_CHUNK_BYTES, size - offset)])
     file.sync()
     file.close()
     for path in (journal, directory, directory.parent):  # the names too may have been seen before they were durable

@@ -18,6 +18,8 @@ from simulated_disk import Fault, PowerCut, SimulatedDisk
 from ledger.block import Block
 from ledger.errors import JournalFailedError, LedgerError, ReadOnlyError
 from ledger.journal import Journal, JournalReader
+from ledger.journal.recovery import examine
+from ledger.journal.segments import Segments
 from ledger.limits import Limits
 
 DIRECTORY = Path("/disk/demo")
@@ -65,6 +67,8 @@ def recovered(disk: SimulatedDisk) -> list[Block]:
     journal = open_journal(disk)
     blocks = [block for block, _ in journal.blocks()]
     assert journal.tip == (blocks[-1] if blocks else None)
+    ending = examine(disk, DIRECTORY, Segments(disk, DIRECTORY))
+    assert ending.garbage_bytes == 0, "bytes of an earlier life are left behind the end"
     return blocks
 
 
@@ -166,6 +170,8 @@ def test_failure_of_each_operation_loses_nothing_even_if_the_process_goes_on_and
         )  # from the page cache, which after a failed sync may show what the disk does not have
         check(blocks, witness)
         assert recovered(restarted.power_cut(survival=0)) == blocks, "visible, but not durable"
+        finished = append_the_rest(restarted, len(blocks))
+        assert recovered(finished.power_cut(survival=0)) == BLOCKS
 
 
 def test_process_killed_at_each_operation_keeps_everything_that_was_written() -> None:
@@ -176,7 +182,8 @@ def test_process_killed_at_each_operation_keeps_everything_that_was_written() ->
         if reader is not None:  # it recovers, since nobody owns the ledger
             blocks = [block for block, _ in reader.blocks()]
             check(blocks, witness)
-            assert recovered(restarted.power_cut(survival=0)) == blocks
+            finished = append_the_rest(restarted, len(blocks))
+            assert recovered(finished.power_cut(survival=0)) == BLOCKS
 
 
 def test_handle_is_dead_after_a_failed_sync_and_says_so() -> None:

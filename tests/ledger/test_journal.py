@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from block_builder import STRAND_ID, BlockBuilder
+from simulated_disk import SimulatedDisk
 
 from ledger.block import Block
 from ledger.errors import IntegrityError, JournalFailedError, LedgerLockedError, LimitExceededError, NotFoundError
@@ -94,6 +95,45 @@ def test_closing_without_having_written_adds_nothing(directory: Path) -> None:
         journal.close()
         journal.close()
     assert (directory / "journal" / "00000000.segment").read_bytes() == before
+
+
+def open_on(disk: SimulatedDisk, limits: Limits = LIMITS) -> Journal:
+    return Journal.open(Path("/demo"), files=disk, limits=limits, new_strand_id=lambda: STRAND_ID)
+
+
+def test_opening_after_a_clean_close_makes_the_end_durable_and_zeroes_nothing() -> None:
+    disk = SimulatedDisk()
+    journal = open_on(disk)
+    journal.append(BlockBuilder().add_many(1))
+    journal.close()
+    again = disk.process_killed()
+    open_on(again)
+    written = [
+        "write",
+        "sync",
+        "sync_directory",
+        "sync_directory",
+        "sync_directory",
+        "write",
+    ]  # close mark, durable mark
+    assert again.operations == written
+
+
+def test_segment_that_is_full_to_the_last_byte_can_be_closed_and_opened() -> None:
+    ends = set()
+    for padding in range(60):
+        disk = SimulatedDisk()
+        builder = BlockBuilder()
+        blocks = builder.add_many(1, padding="x" * (270 + padding)) + builder.add_many(1, padding="x" * 230)
+        journal = open_on(disk, Limits(first_segment_bytes=2048, segment_bytes=4096))
+        segment, offset, size = journal.append(blocks)[-1]
+        journal.close()
+        ends.add(offset + size if segment == 0 else None)
+        journal = open_on(disk)
+        assert [block for block, _ in journal.blocks()] == blocks
+        journal.close()
+    assert 2048 - 36 in ends, "no batch left just the room for the close"
+    assert None in ends, "no batch was too large for the first segment"
 
 
 def test_segments_double_up_to_the_limit_and_leave_nothing_unfinished(journal: Journal, directory: Path) -> None:
