@@ -35,6 +35,7 @@ def over_http(bed: Bed, *, clients: int, seconds: float, documents: int, hot: bo
     }
     found = _script("load.py", json.dumps(settings))
     assert found["refused"] == 0, found
+    assert found["latencyMs"], "no transaction was answered"
     return found | {"lagBlocksAtTheEnd": bed.lag_blocks()}
 
 
