@@ -126,7 +126,9 @@ def redacted_revision_hash(metadata: dict[str, Value], data_hash: bytes) -> byte
 
 
 def _escape(body: bytes) -> bytes:
-    return body.replace(b"\x0c", b"\x0c\x0c").replace(b"\x0b", b"\x0c\x0b").replace(b"\x0e", b"\x0c\x0e")
+    if 0x0C in body or 0x0B in body or 0x0E in body:
+        return body.replace(b"\x0c", b"\x0c\x0c").replace(b"\x0b", b"\x0c\x0b").replace(b"\x0e", b"\x0c\x0e")
+    return body
 
 
 def _null(value: None, depth: int) -> bytes:
@@ -144,6 +146,8 @@ def _bool(value: bool, depth: int) -> bytes:
 
 
 def _int(value: int, depth: int) -> bytes:
+    if 0 <= value < 256:
+        return _SMALL_INTS[value]
     magnitude = abs(value)
     size = (magnitude.bit_length() + 7) >> 3
     if size > INT_BYTES_MAX:
@@ -151,6 +155,7 @@ def _int(value: int, depth: int) -> bytes:
     return (b"\x0b\x30" if value < 0 else b"\x0b\x20") + _escape(magnitude.to_bytes(size, "big")) + b"\x0e"
 
 
+_SMALL_INTS = [b"\x0b\x20\x0e", *(b"\x0b\x20" + _escape(bytes((number,))) + b"\x0e" for number in range(1, 256))]
 _pack_double = struct.Struct(">d").pack
 
 
@@ -230,7 +235,14 @@ def _struct_of(fields: Iterable[tuple[str | None, Value]], depth: int) -> bytes:
     hashes: list[bytes] = []
     for name, value in fields:
         named = _NAMES.get(name) or _remember(name)
-        hashes.append(sha256(named + _SERIALIZERS[type(value)](value, depth)).digest())
+        kind = type(value)
+        if kind is str:  # most values are; the call to `_string` costs as much as what it does
+            body = value.encode()  # type: ignore[union-attr]  # as just seen
+            if 0x0C in body or 0x0B in body or 0x0E in body:
+                body = _escape(body)
+            hashes.append(sha256(named + b"\x0b\x80" + body + b"\x0e").digest())
+        else:
+            hashes.append(sha256(named + _SERIALIZERS[kind](value, depth)).digest())
     hashes.sort()
     return b"\x0b\xd0" + _escape(b"".join(hashes)) + b"\x0e"
 

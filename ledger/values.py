@@ -143,7 +143,7 @@ class Timestamp:
         delta = moment.utcoffset()
         return cls(
             moment.year, moment.month, moment.day, moment.hour, moment.minute, moment.second,
-            Decimal(moment.microsecond).scaleb(-6) if moment.microsecond else None,
+            Decimal(f"0.{moment.microsecond:06d}") if moment.microsecond else None,
             None if delta is None else int(delta.total_seconds()) // 60,
         )  # fmt: skip
 
@@ -153,7 +153,7 @@ class Timestamp:
         moment = datetime.fromtimestamp(since_1970 // 1000, UTC)
         return cls(
             moment.year, moment.month, moment.day, moment.hour, moment.minute, moment.second,
-            Decimal(since_1970 % 1000).scaleb(-3), 0,
+            Decimal(f"0.{since_1970 % 1000:03d}"), 0,
         )  # fmt: skip
 
     def to_datetime(self) -> datetime:
@@ -162,7 +162,7 @@ class Timestamp:
         Raises:
             OverflowError: the instant is outside of what datetime can say.
         """
-        micro = int((self.fraction or Decimal(0)).scaleb(6))
+        micro = self._digits_of_second(6)
         zone = timezone(timedelta(minutes=self.offset)) if self.offset else UTC
         return datetime(self.year, self.month, self.day, self.hour, self.minute, self.second, micro, zone)
 
@@ -170,7 +170,11 @@ class Timestamp:
         """Give whole milliseconds since 1970-01-01T00:00Z; finer digits are cut."""
         days = datetime(self.year, self.month, self.day).toordinal() - _EPOCH_DAY
         minutes = (days * 24 + self.hour) * 60 + self.minute - (self.offset or 0)
-        return (minutes * 60 + self.second) * 1000 + int((self.fraction or 0) * 1000)
+        return (minutes * 60 + self.second) * 1000 + self._digits_of_second(3)
+
+    def _digits_of_second(self, count: int) -> int:
+        """Give the first digits of the fraction as a number; exact, whatever the decimal context of the caller's thread is."""
+        return int(f"{self.fraction:f}"[2 : 2 + count].ljust(count, "0")) if self.fraction else 0
 
     def instant(self) -> tuple[int, Decimal]:
         """Give whole seconds since 0001-01-01T00:00Z, and the fraction: what ordering and equality in time compare."""
@@ -254,11 +258,16 @@ def identical(a: Value, b: Value) -> bool:
 
     Structs are compared without regard to the order of their fields, as Ion defines it.
     """
-    if type(a) is not type(b):
+    if a is b:
+        return True
+    kind = type(a)
+    if kind is not type(b):
         return False
+    if kind in _EQUAL_IS_IDENTICAL:
+        return a == b
     if isinstance(a, dict) and isinstance(b, dict):
-        return a.keys() == b.keys() and all(identical(value, b[name]) for name, value in a.items())
-    if isinstance(a, list | Sexp) and isinstance(b, list | Sexp):
+        return len(a) == len(b) and all(name in b and identical(value, b[name]) for name, value in a.items())
+    if (isinstance(a, list) and isinstance(b, list)) or (isinstance(a, Sexp) and isinstance(b, Sexp)):
         return len(a) == len(b) and all(map(identical, a, b))
     if isinstance(a, MultiStruct) and isinstance(b, MultiStruct):
         return _same_bag_of_fields(a.fields, b.fields)
@@ -271,6 +280,9 @@ def identical(a: Value, b: Value) -> bool:
     if isinstance(a, Timestamp) and isinstance(b, Timestamp):
         return a == b and str(a.fraction) == str(b.fraction)
     return a == b
+
+
+_EQUAL_IS_IDENTICAL = frozenset((type(None), bool, int, str, bytes, Symbol, Clob, TypedNull))
 
 
 def _same_bag_of_fields(left: Sequence[tuple[str | None, Value]], right: Sequence[tuple[str | None, Value]]) -> bool:

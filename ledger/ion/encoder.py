@@ -32,15 +32,19 @@ __all__ = ["encode", "encode_part"]
 class _Names:
     """The table in force while one value is encoded: the given one, and names met on the way."""
 
-    __slots__ = ("fields", "first_new", "ids", "new")
+    __slots__ = ("fields", "first_new", "ids", "new", "new_fields")
 
     def __init__(self, table: SymbolTable) -> None:
         self.fields, self.ids, self.first_new = table.field_ids, table.ids, len(table.texts)
         self.new: dict[str, int] = {}
+        self.new_fields: dict[str | None, bytes] = {None: b"\x80"}
 
     def field(self, name: str | None) -> bytes:
-        """Give the VarUInt that stands before a field, also for a new name."""
-        return variable_uint(self.number(name))
+        """Give the VarUInt that stands before a field which the table lacks."""
+        found = self.new_fields.get(name)
+        if found is None:
+            found = self.new_fields[name] = variable_uint(self.number(name))
+        return found
 
     def number(self, text: str | None) -> int:
         """Give the id of a symbol, also of a new one."""

@@ -66,7 +66,7 @@ def _variable_int(number: int) -> bytes:
     return bytes(reversed(rest))
 
 
-_EXPONENTS = {exponent: _variable_int(exponent) for exponent in range(-40, 41)}
+_VARIABLE_INTS = {number: _variable_int(number) for number in range(-63, 64)}
 
 
 def decimal_body(value: Decimal) -> bytes:
@@ -99,13 +99,13 @@ def _parts(value: Decimal) -> tuple[bool, int, int]:
 
 def _body_of_parts(negative: bool, magnitude: int, exponent: int) -> bytes:
     if not magnitude and not negative:
-        return (_EXPONENTS.get(exponent) or _variable_int(exponent)) if exponent else b""
+        return (_VARIABLE_INTS.get(exponent) or _variable_int(exponent)) if exponent else b""
     coefficient = magnitude.to_bytes(magnitude.bit_length() // 8 + 1, "big")
     if len(coefficient) > INT_BYTES_MAX:
         raise InvalidValueError(f"a decimal's coefficient has at most {INT_BYTES_MAX} bytes, not {len(coefficient)}")
     if negative:
         coefficient = bytes((coefficient[0] | 0x80,)) + coefficient[1:]
-    return (_EXPONENTS.get(exponent) or _variable_int(exponent)) + coefficient
+    return (_VARIABLE_INTS.get(exponent) or _variable_int(exponent)) + coefficient
 
 
 def timestamp_body(value: Timestamp) -> bytes:
@@ -121,7 +121,7 @@ def timestamp_body(value: Timestamp) -> bytes:
             if not -_OFFSET_MAX <= offset <= _OFFSET_MAX:
                 raise InvalidValueError(f"a timestamp's offset is within +-{_OFFSET_MAX} minutes, not {offset}")
             moment -= timedelta(minutes=offset)
-        east = _UNKNOWN_OFFSET if offset is None else _variable_int(offset)
+        east = _UNKNOWN_OFFSET if offset is None else (_VARIABLE_INTS.get(offset) or _variable_int(offset))
     except (ValueError, TypeError, OverflowError) as error:
         raise InvalidValueError(f"no timestamp {value!r}: {error}") from error
     year = moment.year
@@ -150,6 +150,13 @@ def _coarse(value: Timestamp, moment: datetime) -> bytes:
 def _fraction_body(fraction: Decimal) -> bytes:
     if type(fraction) is not Decimal:
         raise InvalidValueError(f"a timestamp's fraction is a Decimal, not {type(fraction).__name__}")
+    text = str(fraction)
+    digits = text[2:]
+    if text[:2] == "0." and len(digits) <= FRACTION_DIGITS_MAX:  # else `1E-7`, or something refused below
+        magnitude = int(digits)
+        return (
+            _VARIABLE_INTS[-len(digits)] + magnitude.to_bytes(magnitude.bit_length() // 8 + 1, "big")[not magnitude :]
+        )
     negative, magnitude, exponent = _parts(fraction)
     if negative or not -FRACTION_DIGITS_MAX <= exponent < 0 or magnitude >= 10**-exponent:
         raise InvalidValueError(

@@ -95,16 +95,25 @@ def append_table(names: Iterable[str]) -> bytes:
 
 
 def _strings(names: Iterable[str]) -> bytes:
-    parts: list[bytes] = []
-    for name in names:
-        if type(name) is not str:
-            raise InvalidValueError(f"a symbol's text is a str, not {type(name).__name__}")
-        try:
-            body = name.encode()
-        except UnicodeEncodeError as error:
-            raise InvalidValueError(f"symbol {name!r} is not Unicode text: {error.reason}") from error
-        parts += (head(_STRING, len(body)), body)
-    return b"".join(parts)
+    return b"".join([_STRINGS.get(name) or _string(name) for name in names])
+
+
+_STRINGS: dict[str, bytes] = {}
+"""Names as Ion strings: most streams of their own declare the same ones."""
+_STRINGS_MAX = 20_000
+
+
+def _string(name: str) -> bytes:
+    if type(name) is not str:
+        raise InvalidValueError(f"a symbol's text is a str, not {type(name).__name__}")
+    try:
+        body = name.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidValueError(f"symbol {name!r} is not Unicode text: {error.reason}") from error
+    if len(_STRINGS) >= _STRINGS_MAX:
+        _STRINGS.clear()
+    found = _STRINGS[name] = head(_STRING, len(body)) + body
+    return found
 
 
 def _table(imports: bytes, strings: bytes) -> bytes:

@@ -133,7 +133,7 @@ def _timestamp_of(found: re.Match[str]) -> Timestamp:
         offset = (int(hours) * 60 + int(minutes)) * (-1 if sign == "-" else 1)
     value = Timestamp(
         int(year), int(month or 1), int(day or 1), int(hour or 0), int(minute or 0), int(second or 0),
-        Decimal(int(digits)).scaleb(-len(digits)) if digits else None, offset, precision,
+        Decimal(f"0.{digits}") if digits else None, offset, precision,
     )  # fmt: skip
     timestamp_body(value)  # refuses what is no time
     return value

@@ -187,7 +187,7 @@ def cyclic() -> Value:
 REFUSED: list[object] = [
     "\ud800", {"\ud800": 1}, Symbol("\ud800"), {"a": object()}, {1: 2}, {None: 1}, (1, 2), bytearray(b"a"), range(3), {1}, 1j,
     Decimal("NaN"), Decimal("Infinity"), Decimal("-sNaN"), Decimal("1E+10001"), Decimal("1E-10001"), Decimal(10**4300), 2 ** (8 * 1785),
-    -(2 ** (8 * 1785)), TypedNull(IonType.NULL), TypedNull(2), Annotated((), 1), Annotated(("a",), Annotated(("b",), 1)), 
+    -(2 ** (8 * 1785)), TypedNull(IonType.NULL), TypedNull(2), Annotated((), 1), Annotated(("a",), Annotated(("b",), 1)),
     Annotated((1,), 1),
     Symbol(1), Clob("a"), Clob(bytearray()), MultiStruct(((1, 2),)), MultiStruct((1,)), nested(101), cyclic(), Sexp((object(),)),
     Annotated(("$ion_symbol_table",), {"symbols": ["a"]}),
