@@ -8,9 +8,9 @@ from __future__ import annotations
 from enum import Enum
 from typing import Final, Literal, TypeAlias
 
-from ledger.values import Value
+from ledger.values import IonType, TypedNull, Value
 
-__all__ = ["MISSING", "Bag", "Missing", "QueryValue"]
+__all__ = ["MISSING", "UNMATCHED", "Bag", "Missing", "QueryValue"]
 
 
 class Missing(Enum):
@@ -26,6 +26,10 @@ class Missing(Enum):
 
 
 MISSING: Final = Missing.MISSING
+
+
+UNMATCHED: Final = TypedNull(IonType.STRUCT)
+"""What an outer join puts for the side that found no partner: a null whose fields are null too. Told by identity; it leaves as null."""
 
 
 class Bag(list[Value]):

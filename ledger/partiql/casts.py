@@ -48,7 +48,7 @@ _PYTHON: dict[str, tuple[type, ...]] = {
 }
 
 
-def is_type(value: Any, name: str, arguments: tuple[int, ...] = ()) -> bool:
+def is_type(value: QueryValue, name: str) -> bool:
     """Give `value IS name`. NULL is also what MISSING is; MISSING is only itself."""
     if name == "missing":
         return value is MISSING
@@ -57,13 +57,7 @@ def is_type(value: Any, name: str, arguments: tuple[int, ...] = ()) -> bool:
         return value is None or value is MISSING
     if name == "any":
         return value is not MISSING
-    return type(value) in _PYTHON[name] and (name != "decimal" or not arguments or _fits(value, *arguments))
-
-
-def _fits(value: Decimal, precision: int, scale: int = 0) -> bool:
-    """Tell whether a decimal has exactly `scale` digits after the point, and at most `precision` in all."""
-    exponent = value.as_tuple().exponent
-    return exponent == -scale and max(value.adjusted() + 1, 0) + scale <= precision
+    return type(value) in _PYTHON[name]
 
 
 def cast(value: QueryValue, name: str, arguments: tuple[int, ...] = ()) -> QueryValue:

@@ -269,8 +269,8 @@ class Compiler:
 
     def _is_type(self, node: IsType, scope: Scope) -> Code:
         operand = self.compile(node.operand, scope)
-        run, name, arguments, wanted = operand.run, node.type.name, node.type.arguments, not node.negated
-        return self.folded(lambda env: is_type(run(env), name, arguments) is wanted, (operand,), node.at)
+        run, name, wanted = operand.run, node.type.name, not node.negated
+        return self.folded(lambda env: is_type(run(env), name) is wanted, (operand,), node.at)
 
     def _cast(self, node: Cast, scope: Scope) -> Code:
         operand = self.compile(node.operand, scope)

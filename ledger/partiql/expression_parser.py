@@ -131,6 +131,8 @@ class ExpressionParser(Cursor):
         collection: Expression
         if self.token.word in QUERY_BEGINS:
             collection = Subquery(self.query(), opened.at)
+        elif self.token.word == "values":
+            collection = self._values()
         else:
             first = self.expression()
             if self.token.word in SET_OPERATORS:

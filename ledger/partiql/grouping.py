@@ -83,7 +83,7 @@ class _Grouping:
         self.shapes[_shape(expression)] = slot
         if code.path is not None:
             self.paths[code.path] = slot
-        self.outer.names[alias or column_name(expression, len(self.keys))] = slot_code(slot)
+        self.outer.names[column_name(expression, len(self.keys)) if alias is None else alias] = slot_code(slot)
 
     def substitute(self, expression: Expression) -> Code | None:
         if isinstance(expression, Aggregate):

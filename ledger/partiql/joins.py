@@ -17,6 +17,7 @@ from ledger.partiql.compiler import Compiler
 from ledger.partiql.scope import Scope
 from ledger.partiql.sources import Equality, SourcePlan, declare
 from ledger.partiql.statements import Binary, Expression, From, In, Logical, Source
+from ledger.query_values import UNMATCHED
 
 __all__ = ["declare_all", "joined", "plan_from"]
 
@@ -249,7 +250,8 @@ def _filtered(below: Rows, predicate: Evaluate) -> Rows:
 
 def _outer_join(compiler: Compiler, plan: JoinPlan, kept: Sequence[Conjunct]) -> Rows:
     left = joined(compiler, plan.left, kept)
-    null_slots = plan.right.slots
+    right_slots, nulls = plan.right.slots, _nulls(plan.right)
+    compiler.makes_foreign = True
     if plan.kind == "full":
         return _full_join(compiler, plan, left)
     right = joined(compiler, plan.right, plan.on)
@@ -261,8 +263,7 @@ def _outer_join(compiler: Compiler, plan: JoinPlan, kept: Sequence[Conjunct]) ->
                 matched = True
                 yield
             if not matched:
-                for slot in null_slots:
-                    env[slot] = None
+                _restore(env, right_slots, nulls)
                 yield
 
     return rows
@@ -272,6 +273,7 @@ def _full_join(compiler: Compiler, plan: JoinPlan, left: Rows) -> Rows:
     """Both sides are kept: the right one is held in memory, to know at the end which of its rows found nobody."""
     right = joined(compiler, plan.right, ())
     left_slots, right_slots = plan.left.slots, plan.right.slots
+    left_nulls, right_nulls = _nulls(plan.left), _nulls(plan.right)
     predicate = _all_hold(plan.on)
 
     def rows(env: Env) -> Iterator[None]:
@@ -288,16 +290,23 @@ def _full_join(compiler: Compiler, plan: JoinPlan, left: Rows) -> Rows:
                     matched, lonely[i] = True, False
                     yield
             if not matched:
-                _restore(env, right_slots, [None] * len(right_slots))
+                _restore(env, right_slots, right_nulls)
                 yield
-        _restore(env, left_slots, [None] * len(left_slots))
         for i, values in enumerate(held):
             if lonely[i]:
-                _restore(env, left_slots, [None] * len(left_slots))
+                _restore(env, left_slots, left_nulls)
                 _restore(env, right_slots, values)
                 yield
 
     return rows
+
+
+def _nulls(leaf: Leaf) -> list[object]:
+    """Give what stands in the slots of a side that found no partner: no document, no ordinal, a value that is null all through."""
+    if isinstance(leaf, SourcePlan):
+        return [UNMATCHED, *[None] * (len(leaf.slots) - 1)]
+    leaves = leaf.leaves if isinstance(leaf, InnerPlan) else (leaf.left, leaf.right)
+    return [null for inner in leaves for null in _nulls(inner)]
 
 
 def _restore(env: Env, slots: Sequence[int], values: Sequence[object]) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ledger.partiql.comparison import bare, text_of
-from ledger.query_values import MISSING, Bag, QueryValue
+from ledger.query_values import MISSING, UNMATCHED, Bag, QueryValue
 from ledger.values import Annotated, MultiStruct, Sexp, Struct, Value, fields_of
 
 __all__ = ["element", "elements_of", "field_of", "ion_value", "is_struct", "struct_of"]
@@ -26,7 +26,7 @@ def field_of(value: QueryValue, name: str) -> QueryValue:
         return value.get(name, MISSING)
     if type(value) is MultiStruct:
         return next((found for field, found in value.fields if field == name), MISSING)
-    return MISSING
+    return None if value is UNMATCHED else MISSING
 
 
 def element(value: Any, key: Any) -> Any:
@@ -60,7 +60,7 @@ def struct_of(pairs: Iterable[tuple[str | None, QueryValue]]) -> Struct:
 def ion_value(value: Any) -> Any:
     """Give what leaves the engine: a bag as a list, a MISSING inside of a collection as null."""
     kind = type(value)
-    if value is MISSING:
+    if value is MISSING or value is UNMATCHED:
         return None
     if kind is Bag or kind is list:
         return [ion_value(item) for item in value]

@@ -54,7 +54,7 @@ def project_list(compiler: Compiler, projection: SelectList, scope: Scope) -> Pr
             pairs.append(_fields(code.run, f"_{position}"))
         else:
             assert isinstance(item, Item)
-            name = item.alias or column_name(item.expression, position)
+            name = column_name(item.expression, position) if item.alias is None else item.alias
             names.append(name)
             values.append(code)
             pairs.append(_one(name, code.run))

@@ -242,7 +242,7 @@ def declare(compiler: Compiler, node: Source, scope: Scope, *, ordinals: bool = 
     plan = _resolved(compiler, node, scope, ordinals)
     if node.by_alias is not None and plan.kind not in ("table", "committed", "history"):
         compiler.refuse("BY names a document's id; this is no table", node.at)
-    name = node.alias or _implied_alias(node.expression)
+    name = _implied_alias(node.expression) if node.alias is None else node.alias
     fields = {"committed": _COMMITTED_FIELDS, "history": _COMMITTED_FIELDS, "system": _SYSTEM_FIELDS}.get(plan.kind)
     scope.sources.append(Variable(name, plan.slot, plan.kind not in ("values", "unpivot"), fields))
     for alias, code in (
@@ -279,10 +279,10 @@ def _resolved(compiler: Compiler, node: Source, scope: Scope, ordinals: bool) ->
     if found is not None:
         return found
     expression = node.expression
-    name = expression.text if isinstance(expression, Name) and not expression.local else ""
-    if (query := scope.query(name)) is not None:
+    name = expression.text if isinstance(expression, Name) and not expression.local else None
+    if name is not None and (query := scope.query(name)) is not None:
         code, reads = Code(query), frozenset[int]()
-    elif name in compiler.constants:
+    elif name is not None and name in compiler.constants:
         code, reads = constant(compiler.constants[name]), frozenset()
     else:
         outside, compiler.reads = compiler.reads, set()
