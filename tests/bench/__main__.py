@@ -22,7 +22,7 @@ from report import Results, show
 from rich.console import Console
 
 CLIENTS = (1, 16, 64)
-PARTS = ("throughput", "embedded", "latency", "verify", "projection", "replay", "memory")
+PARTS = ("throughput", "latency", "verify", "projection", "replay", "embedded", "profile", "memory")
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,9 @@ class Benchmark:
             self._streams(bed, blocks)
             if "embedded" in self._parts:
                 self._embedded(bed.data / LEDGER)
+            if "profile" in self._parts:
+                seconds = float(plan.seconds)
+                self.results.profile = scenarios.profile(bed.data / LEDGER, seconds=seconds, documents=plan.documents)
 
     def _throughput(self, bed: Bed, postgres: Postgres | None) -> None:
         plan = self._plan
@@ -158,6 +161,8 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("bench-results.json"))
     asked = parser.parse_args()
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=150)
     directory = Path(mkdtemp(prefix="strandline-bench-", dir=asked.directory))
     os.chmod(directory, 0o755)  # PostgreSQL runs as another user
     if machine.file_system_of(directory) == "tmpfs":

@@ -145,6 +145,7 @@ class Load:
             lines = (f"{a.sequence_no} {a.began} {a.ended}\n" for a in inside)
             Path(self.settings.trace).write_text("".join(lines))
         return {
+            "answered": len(self.answered),
             "tps": len(inside) / self.settings.seconds,
             "latencyMs": percentiles([(a.ended - a.began) / 1e6 for a in inside]),
             "refused": len(self.refused),

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-__all__ = ["Watch", "describe", "file_system_of", "memory_mb"]
+__all__ = ["Watch", "cpu_seconds", "describe", "file_system_of", "memory_mb"]
 
 
 @dataclass
@@ -45,6 +45,12 @@ def memory_mb(pid: int) -> dict[str, float]:
     }
 
 
+def cpu_seconds(pid: int) -> float:
+    """Give the CPU time that a process and its threads have used, without its children."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def file_system_of(directory: Path) -> str:
     """Give the kind of file system that holds a directory, as /proc/mounts calls it."""
     mounts = [line.split()[1:3] for line in Path("/proc/mounts").read_text().splitlines()]
@@ -59,5 +65,6 @@ def describe() -> dict[str, object]:
         "cpu": models[0].split(":", 1)[1].strip() if models else platform.machine(),
         "memoryGB": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         "system": platform.platform(),
+        "loadBefore": os.getloadavg()[0],
         "python": platform.python_version(),
     }

@@ -26,6 +26,7 @@ class Results:
     streams: dict[str, dict[str, Any]] = field(default_factory=dict)
     latency: list[dict[str, Any]] = field(default_factory=list)
     memory: list[dict[str, Any]] = field(default_factory=list)
+    profile: dict[str, Any] = field(default_factory=dict)
 
     def runs(self, system: str, keys: str, clients: int) -> list[dict[str, Any]]:
         """Give the runs of one case, the disturbed ones left out."""
@@ -41,6 +42,8 @@ class Results:
 def show(results: Results, console: Console) -> None:
     console.print(_throughput(results))
     console.print(_rest(results))
+    if results.profile:
+        console.print(_profile(results))
     console.print(_goals(results))
 
 
@@ -93,6 +96,20 @@ def _rest(results: Results) -> Table:
             f"{found['anonymous']} MB",
             f"resident {found['resident']} MB",
         )
+    return table
+
+
+def _profile(results: Results) -> Table:
+    table = Table(title="Where the microseconds of a commit go (batches of 64)", title_justify="left")
+    for column in ("step", "CPU us/tx", "wall us/tx"):
+        table.add_column(column, justify="left" if column == "step" else "right")
+    for step, cost in results.profile["steps"].items():
+        table.add_row(step, f"{cost['cpu']:.0f}", f"{cost['wall']:.0f}")
+    served = [r["coordinatorCpuMicroseconds"] for r in results.runs("strandline", "uniform", 64)]
+    if served:
+        table.add_row("over HTTP at 64 clients: the whole coordinator", f"{median(served):.0f}", "")
+    for unit, cost in results.profile["units"].items():
+        table.add_row(f"[dim]alone: {unit}[/]", f"[dim]{cost:.1f}[/]", "")
     return table
 
 

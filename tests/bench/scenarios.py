@@ -11,13 +11,13 @@ from pathlib import Path
 
 from bed import LEDGER, TABLE, Bed
 from load import STATEMENT, VIN, percentiles
-from machine import Watch, memory_mb
+from machine import Watch, cpu_seconds, memory_mb
 
 from consumers.demo.children import run
 from consumers.demo.committing import commit_all
 from consumers.demo.data import Statements
 
-__all__ = ["embedded", "latency", "memory", "over_http", "projection", "replay", "verify"]
+__all__ = ["embedded", "latency", "memory", "over_http", "profile", "projection", "replay", "verify"]
 
 _HERE = Path(__file__).parent
 _STREAM_TIMEOUT_S = 3600.0
@@ -33,15 +33,22 @@ def over_http(bed: Bed, *, clients: int, seconds: float, documents: int, hot: bo
         "documents": documents,
         "hot": hot,
     }
+    before = cpu_seconds(bed.coordinator.pid)
     found = _script("load.py", json.dumps(settings))
     assert found["refused"] == 0, found
     assert found["latencyMs"], "no transaction was answered"
-    return found | {"lagBlocksAtTheEnd": bed.lag_blocks()}
+    cpu = (cpu_seconds(bed.coordinator.pid) - before) / float(str(found["answered"])) * 1e6
+    return found | {"lagBlocksAtTheEnd": bed.lag_blocks(), "coordinatorCpuMicroseconds": round(cpu, 1)}
 
 
 def embedded(directory: Path, *, clients: int, seconds: float, documents: int, hot: bool) -> dict[str, object]:
     """UPDATEs in the process of the database, from threads, nothing published."""
     return _script("embedded.py", str(directory), str(clients), str(seconds), str(documents), str(hot))
+
+
+def profile(directory: Path, *, seconds: float, documents: int) -> dict[str, object]:
+    """Where the microseconds of a commit go."""
+    return _script("profiling.py", str(directory), str(seconds), str(documents))
 
 
 def replay(bed: Bed, revisions: int) -> dict[str, object]:
