@@ -10,7 +10,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from consumers.sender import Delivery
     from consumers.source import Source
     from consumers.stores import Store
+    from streams.broker import Broker
 
 __all__ = ["app"]
 
@@ -41,8 +42,8 @@ Kafka = Annotated[
 Ledger = Annotated[str, typer.Option("--ledger", help="Name of the ledger.")]
 StorePath = Annotated[Path, typer.Option("--store", help="The projection's file: rows and position.")]
 Prefix = Annotated[str, typer.Option("--prefix", help="What the names of the topics begin with.")]
-KafkaOption = Annotated[
-    list[str] | None, typer.Option("--kafka-option", help="KEY=VALUE for librdkafka; may be given many times.")
+Config = Annotated[
+    list[str] | None, typer.Option("--config", help="KEY=VALUE, any key of librdkafka; may be given many times.")
 ]
 
 
@@ -66,7 +67,7 @@ def project_command(
     reread: Annotated[
         bool, typer.Option(help="Read the topics from their beginning: what was applied is not applied again.")
     ] = False,
-    kafka_option: KafkaOption = None,
+    config: Config = None,
 ) -> None:
     """Project the ledger's stream into a store, until SIGTERM or Ctrl-C. Killed at any instant, it goes on where it was."""
     from dataclasses import replace
@@ -76,31 +77,17 @@ def project_command(
     from consumers.stores import open_store
     from consumers.stores.lock import own
 
-    config = _kafka_config(kafka, kafka_option)
-    projection, open_source = _find(name), _source_of(config, prefix, ledger, name)
-    with _errors(), own(store):
-        opened = open_store(projection, store)
-        try:
-            if skip is not None:
-                document_id, version = _revision_key(skip)
-                opened.skip(document_id, version, reason)
-            position = opened.position()
-            source = open_source(replace(position, topics={}) if reread else position)
-            try:
-                with show_progress(name) as show:
-                    after_batch = _with_sender(opened, _delivery(deliver, config), show)
-                    project(
-                        projection,
-                        opened,
-                        source,
-                        stop=_stopper(),
-                        until_caught_up=until_caught_up,
-                        on_applied=after_batch,
-                    )
-            finally:
-                source.close()
-        finally:
-            opened.close()
+    projection, stop = _find(name), _stopper()
+    with _errors(), own(store), ExitStack() as opened:
+        broker = _broker(kafka, config)
+        rows = opened.enter_context(closing(open_store(projection, store)))
+        if skip is not None:
+            rows.skip(*_revision_key(skip), reason)
+        start = replace(rows.position(), topics={}) if reread else rows.position()
+        source = opened.enter_context(closing(_source_of(broker, prefix, ledger, name)(start)))
+        show = opened.enter_context(show_progress(name))
+        after_batch = _with_sender(rows, _delivery(deliver, broker), show)
+        project(projection, rows, source, stop=stop, until_caught_up=until_caught_up, on_applied=after_batch)
 
 
 @app.command("rebuild")
@@ -112,16 +99,17 @@ def rebuild_command(
     store: StorePath,
     prefix: Prefix = "strandline",
     force: Annotated[bool, typer.Option(help="Swap even if the rebuilt one differs from the live one.")] = False,
-    kafka_option: KafkaOption = None,
+    config: Config = None,
 ) -> None:
     """Fill a shadow from the stream, compare it with the live store, and swap. Exit code 1, and no swap, if they differ."""
     from consumers.progress import show_progress
     from consumers.rebuild import rebuild
 
-    open_source = _source_of(_kafka_config(kafka, kafka_option), prefix, ledger, f"{name}-rebuild")
+    projection, stop = _find(name), _stopper()
     with _errors():
+        open_source = _source_of(_broker(kafka, config), prefix, ledger, f"{name}-rebuild")
         with show_progress(f"rebuild {name}") as show:
-            compared = rebuild(_find(name), store, open_source, force=force, stop=_stopper(), on_applied=show)
+            compared = rebuild(projection, store, open_source, force=force, stop=stop, on_applied=show)
         for c in compared:
             verdict = "equal" if c.equal else "DIFFERENT, swapped by force"
             typer.echo(f"{c.table}: {c.rebuilt.rows} rows, SHA-256 {c.rebuilt.hash}: {verdict}")
@@ -142,25 +130,27 @@ def _find(name: str) -> Projection:
     return found
 
 
-def _kafka_config(servers: str, options: list[str] | None) -> dict[str, str]:
+def _broker(servers: str, options: list[str] | None) -> Broker:
+    from streams.broker import Broker
+
     pairs = [option.partition("=") for option in options or ()]
-    return {"bootstrap.servers": servers} | {key: value for key, _, value in pairs}
+    return Broker(servers, {key: value for key, _, value in pairs})
 
 
-def _source_of(kafka: dict[str, str], prefix: str, ledger: str, name: str) -> Callable[[Position], Source]:
+def _source_of(broker: Broker, prefix: str, ledger: str, name: str) -> Callable[[Position], Source]:
     from consumers.source import Source
     from streams.topics import TopicNames
 
     group = f"{prefix}.{ledger}.{name.replace(':', '.')}"
-    return lambda position: Source.open(kafka, TopicNames(prefix, ledger), position, group=group)
+    return lambda position: Source.open(broker, TopicNames(prefix, ledger), position, group=group)
 
 
-def _delivery(where: str | None, kafka: dict[str, str]) -> Delivery | None:
+def _delivery(where: str | None, broker: Broker) -> Delivery | None:
     from consumers.sender import Folder, KafkaTopic
 
     if where is None:
         return None
-    return KafkaTopic(kafka, where.removeprefix("kafka:")) if where.startswith("kafka:") else Folder(Path(where))
+    return KafkaTopic(broker, where.removeprefix("kafka:")) if where.startswith("kafka:") else Folder(Path(where))
 
 
 def _with_sender(

@@ -12,7 +12,7 @@ Rules:
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -22,6 +22,7 @@ from confluent_kafka import Message as KafkaMessage
 from consumers.action import OUTBOX
 from consumers.errors import ConsumerError
 from consumers.stores.sqlite import SqliteStore
+from streams.broker import Broker
 
 __all__ = ["Delivery", "Folder", "KafkaTopic", "Message", "send"]
 
@@ -92,10 +93,10 @@ class Folder:
 class KafkaTopic:
     """A Kafka topic: key and header `idempotency-key` are the effect's key, the value is its JSON."""
 
-    def __init__(self, kafka: Mapping[str, str], topic: str) -> None:
+    def __init__(self, broker: Broker, topic: str) -> None:
         self.topic = topic
         self._producer = Producer(
-            {**kafka, "enable.idempotence": True, "partitioner": "murmur2_random", "linger.ms": 1}
+            {**broker.config, "enable.idempotence": True, "partitioner": "murmur2_random", "linger.ms": 1}
         )
         self._failures: list[str] = []
 

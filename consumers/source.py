@@ -17,17 +17,18 @@ Rules:
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import cast
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicCollection, TopicPartition
-from confluent_kafka.admin import AdminClient
 
 from consumers.blocks import Assembler, VerifiedBlock
 from consumers.errors import ConsumerError, GapError, PositionLostError
 from consumers.position import Position
 from consumers.records import Record, RecordAddress, Summary
+from streams.broker import Broker, Partition
+from streams.errors import KafkaUnavailableError
 from streams.topics import TopicNames
 
 __all__ = ["Lag", "Source"]
@@ -84,12 +85,9 @@ class _Stall:
 class Source:
     """One reader of one ledger's stream. Not safe for several threads."""
 
-    def __init__(
-        self, kafka: Mapping[str, str], names: TopicNames, position: Position, group: str, barrier_s: float
-    ) -> None:
-        self.names, self._barrier_s = names, barrier_s
-        self._consumer = Consumer({**_DEFAULTS, **kafka, **_OWN_SETTINGS, "group.id": group})
-        self._admin = AdminClient(dict(kafka))
+    def __init__(self, broker: Broker, names: TopicNames, position: Position, group: str, barrier_s: float) -> None:
+        self.names, self._broker, self._barrier_s = names, broker, barrier_s
+        self._consumer = Consumer({**_DEFAULTS, **broker.config, **_OWN_SETTINGS, "group.id": group})
         self._start = position
         self._assembler = Assembler(position)
         self._topic_ids: dict[str, str] = {}
@@ -103,20 +101,20 @@ class Source:
     @classmethod
     def open(
         cls,
-        kafka: Mapping[str, str],
+        broker: Broker,
         names: TopicNames,
         position: Position,
         *,
         group: str,
         barrier_s: float = _BARRIER_S,
     ) -> Source:
-        """Assign the summaries, the catalogue and every topic of the position. `kafka` is librdkafka's configuration.
+        """Assign the summaries, the catalogue and every topic of the position. `group` is the name under which Kafka's tools see the lag.
 
         Raises:
             PositionLostError: a topic of the position is gone, or is another one of the same name.
             ConsumerError: the ledger has no stream there, or Kafka does not answer.
         """
-        source = cls(kafka, names, position, group, barrier_s)
+        source = cls(broker, names, position, group, barrier_s)
         try:
             for topic in dict.fromkeys((names.block_summary, names.catalog_changes, *position.topics)):
                 source._assign(topic)
@@ -255,14 +253,14 @@ class Source:
         """Ask Kafka for the id and the partitions of a topic. It may be made just now, and a broker hears of it a little late."""
         deadline = time.monotonic() + _ADMIN_S
         while True:
-            answer = self._admin.describe_topics(TopicCollection([topic]), request_timeout=_ADMIN_S)
+            answer = self._broker.admin.describe_topics(TopicCollection([topic]), request_timeout=_ADMIN_S)
             try:
                 found = answer[topic].result(_ADMIN_S)
             except KafkaException as error:
                 reason = error.args[0]
                 if reason.code() != KafkaError.UNKNOWN_TOPIC_OR_PART or time.monotonic() > deadline:
                     raise ConsumerError(f"topic {topic}: {reason.str()}") from error
-                self._admin.poll(_ASK_AGAIN_S)
+                self._broker.admin.poll(_ASK_AGAIN_S)
             else:
                 return str(found.topic_id), [partition.id for partition in found.partitions]
 
@@ -303,6 +301,9 @@ class Source:
                 at = self._assembler.next_offset(*part)
                 self._consumer.seek(TopicPartition(*part, at))  # makes librdkafka fetch, and tell the end, anew
         elif self._stall.asked is not None and self._stall.asked <= self._paused:
+            if self._undecided({self.names.of_table(line.table_id, line.table_name) for line in missing}):
+                self._stall = None  # wait as long again
+                return
             line = missing[0]
             raise GapError(
                 f"block {block}: {len(missing)} revisions are not in Kafka, the first is {line.table_name} "
@@ -310,3 +311,11 @@ class Source:
                 expected=line.table_sequence_no,
                 actual="nothing up to the end of the topic",
             )
+
+    def _undecided(self, topics: set[str]) -> bool:
+        """Whether more may become visible without being sent: a kafka_tx whose commit has not reached these topics yet, or nobody knows."""
+        parts = [Partition(*part) for part in self._assigned if part[0] in topics]
+        try:
+            return self._broker.stable_ends(parts) != self._broker.ends(parts)
+        except KafkaUnavailableError:
+            return True

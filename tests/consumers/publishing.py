@@ -10,6 +10,7 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]  # exported, but not in its __all__
 
 from ledger.block import Block
+from streams.broker import Broker
 from streams.records import Record, records_of
 from streams.topics import MESSAGE_BYTES_MAX, TopicNames, topic_settings
 
@@ -21,6 +22,7 @@ class Stream:
 
     def __init__(self, kafka: str) -> None:
         self.kafka = kafka
+        self.broker = Broker(kafka)
         self.config = {"bootstrap.servers": kafka}
         self.names = TopicNames("test", f"l{uuid4().hex[:12]}")
         self.strand = BlockBuilder()

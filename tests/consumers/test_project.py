@@ -127,7 +127,7 @@ def test_it_stops_exactly_at_the_block_that_was_asked_for(stream: Stream, tmp_pa
     projection, told = projection_in("sqlite"), list[Progress]()
     with (
         closing(open_store(projection, tmp_path / "store")) as store,
-        closing(Source.open(stream.config, stream.names, BEGINNING, group="test")) as source,
+        closing(Source.open(stream.broker, stream.names, BEGINNING, group="test")) as source,
     ):
         project(projection, store, source, until_block=11, on_applied=told.append)
         assert store.position().sequence_no == 11

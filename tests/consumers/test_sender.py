@@ -21,6 +21,7 @@ from consumers.samples.actions import actions
 from consumers.sender import Folder, KafkaTopic, Message, send
 from consumers.stores.sqlite import SqliteStore
 from ledger.ids import id_of_text
+from streams.broker import Broker
 
 OUTBOX_ONLY = Projection("outbox only", version=1, store="sqlite", tables=[OUTBOX])
 
@@ -85,7 +86,7 @@ def test_a_kafka_topic_gets_the_key_the_header_and_the_content(stream: Stream, t
     topic = f"letters-{uuid4().hex}"
     stream.create_topics(topic, partitions=1)
     with closing(store_with(tmp_path, ["d:0:greet", "d:1:greet"])) as store:
-        assert send(store, KafkaTopic(stream.config, topic)) == 2
+        assert send(store, KafkaTopic(stream.broker, topic)) == 2
     consumer = Consumer({**stream.config, "group.id": topic, "enable.partition.eof": True})
     consumer.assign([TopicPartition(topic, 0, 0)])
     got = [message for message in consumer.consume(3, 30) if message.error() is None]
@@ -99,7 +100,7 @@ def test_a_kafka_topic_gets_the_key_the_header_and_the_content(stream: Stream, t
 def test_a_topic_that_is_not_there_stops_the_sender(stream: Stream, tmp_path: Path) -> None:
     with closing(store_with(tmp_path, ["d:0:greet"])) as store:
         with pytest.raises(ConsumerError, match="no-such-topic"):
-            send(store, KafkaTopic({**stream.config, "topic.metadata.propagation.max.ms": "0"}, "no-such-topic"))
+            send(store, KafkaTopic(Broker(stream.kafka, {"topic.metadata.propagation.max.ms": "0"}), "no-such-topic"))
         assert send(store, Recorder()) == 1
 
 

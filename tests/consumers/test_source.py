@@ -25,7 +25,7 @@ pytestmark = pytest.mark.kafka
 
 @contextmanager
 def reading(stream: Stream, position: Position = BEGINNING, *, barrier_s: float = 0.5) -> Iterator[Source]:
-    source = Source.open(stream.config, stream.names, position, group="test", barrier_s=barrier_s)
+    source = Source.open(stream.broker, stream.names, position, group="test", barrier_s=barrier_s)
     try:
         yield source
     finally:
