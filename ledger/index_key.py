@@ -49,7 +49,7 @@ _INT_BITS_OF_STR = 13_000
 def index_key(value: Value) -> bytes | None:
     """Give the key of a value, at most `EXACT_SIZE` + 32 bytes; None for nulls, which no index holds."""
     kind = type(value)
-    key = b"\x40" + _escaped(value.encode()) if kind is str else order_key(value)  # type: ignore[union-attr]
+    key = b"\x40" + _escaped(value.encode()) if kind is str else order_key(value)  # type: ignore[union-attr]  # a str
     if key == _NULL:
         return None
     return key if len(key) <= EXACT_SIZE else key[:EXACT_SIZE] + hashlib.sha256(key).digest()

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -47,6 +47,8 @@ _REQUEST_S = 15.0
 _KAFKA_TX_S = 30
 """The broker aborts a kafka_tx that is open for longer: what a killed publisher delays readers by, if it is never started again."""
 _COMMIT_S = 20.0
+_LOOK_S = 1.0
+"""How long librdkafka is waited for before it is looked whether there is still a broker."""
 _UNAVAILABLE = frozenset(
     {
         KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT, KafkaError._TIMED_OUT_QUEUE,
@@ -56,13 +58,14 @@ _UNAVAILABLE = frozenset(
         KafkaError.NOT_COORDINATOR, KafkaError.LEADER_NOT_AVAILABLE, KafkaError.NOT_LEADER_FOR_PARTITION,
         KafkaError.REPLICA_NOT_AVAILABLE, KafkaError.NOT_ENOUGH_REPLICAS, KafkaError.NOT_ENOUGH_REPLICAS_AFTER_APPEND,
         KafkaError.CONCURRENT_TRANSACTIONS, KafkaError.NOT_CONTROLLER, KafkaError.KAFKA_STORAGE_ERROR,
+        KafkaError._NOENT, KafkaError.UNKNOWN_LEADER_EPOCH, KafkaError.FENCED_LEADER_EPOCH,
         KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION,
     }
 )  # fmt: skip
 _FENCED = frozenset({KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH, KafkaError.PRODUCER_FENCED})
 
-_EARLIEST: OffsetSpec = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
-_LATEST: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+_EARLIEST: OffsetSpec = OffsetSpec.earliest()  # type: ignore[no-untyped-call]  # confluent_kafka has no types for it
+_LATEST: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # confluent_kafka has no types for it
 
 log = logging.getLogger("strandline.kafka")
 """librdkafka's own messages; heard only where logging is configured."""
@@ -194,12 +197,18 @@ class Broker:
     def open_producer(self, transactional_id: str, message_bytes_max: int) -> KafkaTx:
         """Fence every earlier producer of this id, end its open kafka_tx, and give the new one.
 
+        A kafka_tx of it whose commit was asked for is waited for: when this returns, it is decided.
+
         Raises:
             KafkaUnavailableError: the transaction coordinator does not answer.
         """
         timeout_ms = int(self.config.get("transaction.timeout.ms", _KAFKA_TX_S * 1000))
+        down: list[str] = []
         config = {
             **self.config,
+            "error_cb": lambda error: (
+                down.append(error.str()) if error.code() == KafkaError._ALL_BROKERS_DOWN else None
+            ),
             "transactional.id": transactional_id,
             "transaction.timeout.ms": timeout_ms,
             "message.timeout.ms": timeout_ms,
@@ -212,14 +221,15 @@ class Broker:
         with kafka_errors("fencing earlier publishers"):
             producer = Producer(config)
             producer.init_transactions(_REQUEST_S)
-        return KafkaTx(producer)
+        down.clear()
+        return KafkaTx(producer, down)
 
 
 class KafkaTx:
     """A transactional producer. After any error it is of no use any more: open another, which settles what is still open."""
 
-    def __init__(self, producer: Producer) -> None:
-        self._producer = producer
+    def __init__(self, producer: Producer, down: Sequence[str]) -> None:
+        self._producer, self._down = producer, down  # librdkafka says in `down` that it has lost every broker
         self._written: dict[Partition, Written] = {}
         self._refused: KafkaError | None = None
 
@@ -257,11 +267,11 @@ class KafkaTx:
             KafkaUnavailableError, BrokerError, ProducerFencedError: one is not there.
         """
         with kafka_errors("sending"):
-            left = self._producer.flush(_KAFKA_TX_S)
+            while left := self._producer.flush(_LOOK_S):
+                if self._down:
+                    raise KafkaUnavailableError(f"{left} records are not acknowledged: {self._down[-1]}")
         if self._refused is not None:
             raise _translated("sending", self._refused)
-        if left:
-            raise KafkaUnavailableError(f"{left} records were not acknowledged within {_KAFKA_TX_S} s")
         return self._written
 
     def commit(self) -> None:
@@ -274,13 +284,27 @@ class KafkaTx:
         deadline = time.monotonic() + _COMMIT_S
         while True:
             try:
-                self._producer.commit_transaction(_COMMIT_S)
+                self._producer.commit_transaction(_LOOK_S)
             except (KafkaException, SystemError) as error:
                 cause = _cause(error)
-                if not cause.retriable() or time.monotonic() > deadline:
+                if not cause.retriable() or self._down or time.monotonic() > deadline:
                     raise _translated("committing a kafka_tx", cause) from error
             else:
                 return
+
+    def end_what_hangs(self, partitions: Iterable[Partition]) -> None:
+        """Abort a record in each partition, and with it what an earlier producer of our id left open there.
+
+        Fencing ends what the coordinator knows of. Where a partition lost the marker of a kafka_tx, its records stay undecided for ever
+        (KIP-664, "hanging transactions"); the next marker of the same producer id decides them.
+        """
+        self.begin()
+        with kafka_errors("ending what hangs"):
+            for topic, number in partitions:
+                self._producer.produce(topic, b"", partition=number, on_delivery=self._delivered)
+        self.flush()
+        with kafka_errors("ending what hangs"):
+            self._producer.abort_transaction(_COMMIT_S)
 
     def _delivered(self, error: KafkaError | None, message: Message) -> None:
         if error is not None:
