@@ -13,8 +13,9 @@ from typing import Any
 
 from ledger.errors import EvaluationError
 from ledger.partiql.comparison import bare, type_name_of
+from ledger.partiql.navigation import struct_of
 from ledger.query_values import MISSING, QueryValue
-from ledger.values import Annotated, MultiStruct, Sexp, Value
+from ledger.values import Annotated, MultiStruct, Sexp, Struct, Value
 
 __all__ = ["KeyPath", "insert_at", "remove_at", "set_at"]
 
@@ -49,14 +50,14 @@ def set_at(value: Any, path: KeyPath, new: QueryValue, at: int = 0) -> Any:
     raise EvaluationError(f"{_shown(path)} cannot be set: {_found(value, path, at)}")
 
 
-def _set_field(value: MultiStruct, path: KeyPath, new: QueryValue, at: int) -> MultiStruct:
+def _set_field(value: MultiStruct, path: KeyPath, new: QueryValue, at: int) -> Struct:
     fields = list(value.fields)
     i = next((i for i, (name, _) in enumerate(fields) if name == path[at]), None)
     inner = set_at(MISSING if i is None else fields[i][1], path, new, at + 1)
     if i is None:
         return value if inner is MISSING else MultiStruct((*fields, (str(path[at]), inner)))
     fields[i : i + 1] = [] if inner is MISSING else [(fields[i][0], inner)]
-    return MultiStruct(tuple(fields))
+    return struct_of(fields)
 
 
 def insert_at(value: Any, path: KeyPath, key: QueryValue, new: Value, at: int = 0) -> Any:
@@ -97,7 +98,7 @@ def remove_at(value: Any, path: KeyPath, at: int = 0) -> Any:
         return Annotated(value.annotations, remove_at(value.value, path, at))
     key = path[at]
     if type(value) is MultiStruct:
-        return MultiStruct(tuple(field for field in value.fields if field[0] != key))
+        return struct_of(field for field in value.fields if field[0] != key)
     if type(value) is dict:
         return {name: old for name, old in value.items() if name != key}
     return _with(value, int(key), int(key) + 1)

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
-from threading import Lock
 from typing import Generic, TypeVar
 
 from ledger.catalog import Catalog
@@ -202,19 +202,20 @@ class PlanCache:
 
 
 class _Recent(Generic[_K, _V]):
+    """Each step is one operation on the dict, so threads may race: what another one forgot meanwhile is a KeyError of no account."""
+
     def __init__(self) -> None:
-        self._lock = Lock()
         self._found: OrderedDict[_K, _V] = OrderedDict()
 
     def get(self, key: _K) -> _V | None:
-        with self._lock:
-            found = self._found.get(key)
-            if found is not None:
+        found = self._found.get(key)
+        if found is not None:
+            with suppress(KeyError):
                 self._found.move_to_end(key)
-            return found
+        return found
 
     def put(self, key: _K, value: _V) -> None:
-        with self._lock:
-            self._found[key] = value
-            if len(self._found) > _CACHED_MAX:
+        self._found[key] = value
+        if len(self._found) > _CACHED_MAX:
+            with suppress(KeyError):
                 self._found.popitem(last=False)

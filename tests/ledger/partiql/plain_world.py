@@ -43,7 +43,7 @@ class PlainWorld:
         self.limits = limits or Limits()
         self.revisions: dict[str, dict[str, list[Document]]] = {}
         self._naive = naive
-        self._count = 0
+        self._count = self._blocks = 0
         self.calls: list[str] = []
         for name, documents in (tables or {}).items():
             table = self.create_table(name)
@@ -131,15 +131,7 @@ class PlainWorld:
         return f"{kind}{self._count:021d}"
 
     def _revision(self, table: Table, document_id: str, version: int, data: Struct | None) -> Document:
-        self._count += 1
-        return Document(
-            table.table_id,
-            document_id,
-            version,
-            data,
-            None,
-            bytes([self._count % 256]) * 32,
-            BlockAddress(STRAND, self._count),
-            moment(self._count % 60),
-            "X" * 22,
-        )
+        self._blocks += 1
+        block, time = BlockAddress(STRAND, self._blocks), moment(self._blocks % 60)
+        block_hash = bytes([self._blocks % 256]) * 32
+        return Document(table.table_id, document_id, version, data, None, block_hash, block, time, "X" * 22)

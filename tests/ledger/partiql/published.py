@@ -97,7 +97,9 @@ def same(actual: Any, expected: Any) -> bool:
         return actual.keys() == expected.keys() and all(same(v, expected[k]) for k, v in actual.items())
     if expected is MISSING:
         return actual is MISSING or actual is None
-    if isinstance(actual, Symbol) != isinstance(expected, Symbol) or isinstance(actual, bool) != isinstance(expected, bool):
+    if isinstance(actual, Symbol) != isinstance(expected, Symbol) or isinstance(actual, bool) != isinstance(
+        expected, bool
+    ):
         return False
     return order_key(actual) == order_key(expected)
 
