@@ -224,8 +224,9 @@ def _multi_struct(value: MultiStruct, depth: int) -> bytes:
 
 
 _NAMES: dict[str | None, bytes] = {}
-"""Field names serialised as symbols: a ledger has few of them, and each document all of them."""
+"""Field names serialised as symbols: a ledger has few of them, and each document all of them. Bounded: they come from outside."""
 _NAMES_MAX = 20_000
+_REMEMBERED_NAME_MAX = 64
 
 
 def _struct_of(fields: Iterable[tuple[str | None, Value]], depth: int) -> bytes:
@@ -249,9 +250,10 @@ def _struct_of(fields: Iterable[tuple[str | None, Value]], depth: int) -> bytes:
 
 def _remember(name: str | None) -> bytes:
     named = _name(name)
-    if len(_NAMES) >= _NAMES_MAX:
-        _NAMES.clear()
-    _NAMES[name] = named
+    if len(named) <= _REMEMBERED_NAME_MAX:
+        if len(_NAMES) >= _NAMES_MAX:
+            _NAMES.clear()
+        _NAMES[name] = named
     return named
 
 

@@ -99,8 +99,9 @@ def _strings(names: Iterable[str]) -> bytes:
 
 
 _STRINGS: dict[str, bytes] = {}
-"""Names as Ion strings: most streams of their own declare the same ones."""
+"""Names as Ion strings: most streams of their own declare the same ones. Bounded, since names come from outside."""
 _STRINGS_MAX = 20_000
+_REMEMBERED_NAME_MAX = 64
 
 
 def _string(name: str) -> bytes:
@@ -110,9 +111,11 @@ def _string(name: str) -> bytes:
         body = name.encode()
     except UnicodeEncodeError as error:
         raise InvalidValueError(f"symbol {name!r} is not Unicode text: {error.reason}") from error
-    if len(_STRINGS) >= _STRINGS_MAX:
-        _STRINGS.clear()
-    found = _STRINGS[name] = head(_STRING, len(body)) + body
+    found = head(_STRING, len(body)) + body
+    if len(name) <= _REMEMBERED_NAME_MAX:
+        if len(_STRINGS) >= _STRINGS_MAX:
+            _STRINGS.clear()
+        _STRINGS[name] = found
     return found
 
 

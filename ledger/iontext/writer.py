@@ -41,6 +41,12 @@ def dump(value: Value, *, pretty: bool = False) -> str:
     Raises:
         InvalidValueError: not an Ion value, or one that the codec would refuse.
     """
+    if (
+        isinstance(value, Annotated)
+        and value.annotations[:1] == ("$ion_symbol_table",)
+        and isinstance(value.value, dict | MultiStruct)
+    ):
+        raise InvalidValueError("a struct annotated $ion_symbol_table would be read as a symbol table")
     try:
         text = _written(value, "\n" if pretty else "", DEPTH_MAX)
         text.encode()

@@ -13,6 +13,7 @@ from ion_values import NAMES, values
 
 from ledger import ion, iontext
 from ledger.errors import InvalidValueError
+from ledger.ion import symbols
 from ledger.values import (
     Annotated,
     Clob,
@@ -204,12 +205,12 @@ REFUSED: list[object] = [
 
 @pytest.mark.parametrize("value", REFUSED, ids=lambda value: ascii(value)[:60])
 def test_the_encoder_refuses_what_is_no_ion_value(value: object) -> None:
-    for wrapped in (value, [value], {"a": value}):
-        if wrapped is value or not isinstance(value, Annotated) or value.annotations != ("$ion_symbol_table",):
-            with pytest.raises(InvalidValueError):
-                ion.encode(wrapped)
-            with pytest.raises(InvalidValueError):
-                ion.encode_part(wrapped, ion.SYSTEM)
+    as_table = isinstance(value, Annotated) and "$ion_symbol_table" in value.annotations  # refused at the top only
+    for wrapped in (value,) if as_table else (value, [value], {"a": value}):
+        with pytest.raises(InvalidValueError):
+            ion.encode(wrapped)
+        with pytest.raises(InvalidValueError):
+            ion.encode_part(wrapped, ion.SYSTEM)
 
 
 def test_nesting_is_allowed_up_to_the_bound_both_ways() -> None:
@@ -237,3 +238,19 @@ def test_a_symbol_table_refuses_names_that_are_no_text() -> None:
     for name in ("\ud800", None, 1):
         with pytest.raises(InvalidValueError):
             ion.SymbolTable([name])
+
+
+def test_a_value_annotated_like_a_symbol_table_is_a_value_unless_it_stands_at_the_top() -> None:
+    value = [Annotated(("$ion_symbol_table",), {"symbols": ["a"]})]
+    assert identical(ion.decode(ion.encode(value)), value)
+    assert identical(ion.decode(ion.encode(Annotated(("$ion_symbol_table",), 1))), Annotated(("$ion_symbol_table",), 1))
+
+
+def test_names_that_are_too_many_or_too_long_to_remember_are_written_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(symbols, "_STRINGS_MAX", 3)
+    for name in [*(f"name {i}" for i in range(10)), "n" * 65, "n" * 100_000]:
+        assert ion.decode(ion.encode({name: 1})) == {name: 1}
+    assert len(symbols._STRINGS) <= 3
+    assert max(map(len, symbols._STRINGS)) <= 64
