@@ -4,8 +4,8 @@
 
     with ledger.open("data/vehicles") as db:
         db.execute("CREATE TABLE Vehicle")
-        db.execute("INSERT INTO Vehicle ?", {"VIN": "1N4AL11D75C109151", "Year": 2011})
-        db.execute_lambda(lambda txn: txn.execute_statement("UPDATE Vehicle SET Year = 2012 WHERE VIN = ?", "1N4AL11D75C109151"))
+        db.execute("INSERT INTO Vehicle ?", {"VIN": "1N4AL11D75C109151", "Color": "Silver"})
+        db.execute_lambda(lambda txn: txn.execute_statement("UPDATE Vehicle SET Color = 'Red' WHERE VIN = ?", "1N4AL11D75C109151"))
         print(db.digest())
 
 The names load when they are first used: an auditor who imports `ledger.verify`, or a consumer, loads no database.

@@ -239,6 +239,7 @@ class Committer:
         return batch
 
     def _decide_one(self, batch: _Batch, request: Request) -> None:
+        results: Sequence[Result]
         if isinstance(request, OneShot):
             if request.transaction_id is not None and self._is_repeat(batch, request):
                 return

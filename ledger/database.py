@@ -88,7 +88,7 @@ class Database:
     def __init__(self, name: str, journal: Journal, views: Views, clock: Clock, ids: IdSource, limits: Limits) -> None:
         self.name, self.limits = name, limits
         self._journal, self._views, self._clock, self._ids = journal, views, clock, ids
-        self._plans = PlanCache()
+        self._plans = PlanCache(limits)
         self._committer = Committer(journal, views, self._plans, clock, ids, limits)
         self._committer.start()
 
@@ -236,5 +236,5 @@ class Database:
 
 def _backoff_s(attempt: int) -> float:
     """QLDB's drivers: half of min(10 ms * 2^attempt, 5 s), and up to as much again at random."""
-    full = min(0.010 * 2**attempt, 5.0)
+    full: float = min(0.010 * 2**attempt, 5.0)
     return full / 2 + random.random() * full / 2

@@ -101,7 +101,6 @@ def write_format(files: Files, directory: Path) -> None:
     file.sync()
     file.close()
     files.rename(new, directory / FORMAT_NAME)
-    files.sync_directory(directory)
 
 
 def segment_numbers(files: Files, directory: Path) -> list[int]:

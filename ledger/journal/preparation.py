@@ -114,6 +114,8 @@ class SegmentMaker:
 def make_ledger(files: Files, directory: Path, limits: Limits, new_strand_id: Callable[[], str]) -> None:
     """Make an empty ledger. FORMAT comes last: a crash before it leaves nothing, and the next open starts again.
 
+    The recovery that follows makes the last names durable, before anything is built on them.
+
     Raises:
         IntegrityError: there are blocks, but no FORMAT.
         ReadOnlyError, OSError
@@ -134,7 +136,6 @@ def make_ledger(files: Files, directory: Path, limits: Limits, new_strand_id: Ca
     maker.finish(make_header(plan, room=FRAME_HEADER_BYTES)).close()
     files.sync_directory(directory)
     write_format(files, directory)
-    files.sync_directory(directory.parent)
 
 
 def _remove_unfinished(files: Files, directory: Path) -> None:

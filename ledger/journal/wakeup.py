@@ -5,7 +5,8 @@
 
 Rules:
 - It is only a hint: whoever wakes up reads the mark. A byte too many costs a look, a byte too few the time that the reader waits at most.
-- The owner never waits and never fails here: a reader whose buffer is full has bytes to wake up by, a dead one is forgotten.
+- The owner never waits and never fails here: a reader that is dead, or too slow to take a byte, is let go. The slow one has bytes to wake
+  up by, and connects again.
 - No socket (a path that no socket can have, an owner that is gone, a disk without sockets): the reader looks again when its time is over.
 """
 
@@ -47,8 +48,6 @@ class Bell:
         for reader in self._readers:
             try:
                 reader.send(b"!")
-            except BlockingIOError:
-                pass
             except OSError:
                 gone.append(reader)
         for reader in gone:

@@ -1,6 +1,29 @@
+"""The ledger that most tests of the database begin with, and servers in this process."""
+
+from __future__ import annotations
+
 import threading
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from vehicle_ledger import StoppedClock
+
+import ledger
+from ledger.database import open_ledger
+
+
+@pytest.fixture
+def clock() -> StoppedClock:
+    return StoppedClock()
+
+
+@pytest.fixture
+def db(tmp_path: Path, clock: StoppedClock) -> Iterator[ledger.Database]:
+    with open_ledger(tmp_path / "cars", clock=clock) as db:
+        db.execute("CREATE TABLE Vehicle")
+        db.execute("CREATE INDEX ON Vehicle (VIN)")
+        yield db
 
 
 @pytest.fixture(scope="module")

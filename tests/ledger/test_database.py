@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from vehicle_ledger import NAMES, StoppedClock, vins
 
 import ledger
-from ledger.database import open_ledger
 from ledger.errors import (
     InvalidValueError,
     JournalFailedError,
@@ -18,10 +16,7 @@ from ledger.errors import (
     LedgerLockedError,
     LimitExceededError,
     NotFoundError,
-    OccConflictError,
     StatementError,
-    TransactionClosedError,
-    TransactionExpiredError,
     TransactionMismatchError,
 )
 from ledger.ids import id_of_text
@@ -30,37 +25,6 @@ from ledger.receipt import check_receipt
 from ledger.request import OneShot, Request, Waiter
 from ledger.values import Value
 from ledger.verify import verify_block, verify_chain_link
-
-NAMES = "SELECT v.VIN FROM Vehicle AS v"
-
-
-@dataclass
-class StoppedClock:
-    ms: int = 1_795_392_000_000
-    s: float = 0.0
-
-    def milliseconds(self) -> int:
-        return self.ms
-
-    def monotonic_s(self) -> float:
-        return self.s
-
-
-@pytest.fixture
-def clock() -> StoppedClock:
-    return StoppedClock()
-
-
-@pytest.fixture
-def db(tmp_path: Path, clock: StoppedClock) -> Iterator[ledger.Database]:
-    with open_ledger(tmp_path / "cars", clock=clock) as db:
-        db.execute("CREATE TABLE Vehicle")
-        db.execute("CREATE INDEX ON Vehicle (VIN)")
-        yield db
-
-
-def vins(db: ledger.Database) -> list[Value]:
-    return sorted(row["VIN"] for row in db.execute(NAMES).rows if isinstance(row, dict))  # type: ignore[type-var]
 
 
 def test_a_transaction_of_several_statements_sees_its_own_writes_and_is_one_block(db: ledger.Database) -> None:
@@ -75,7 +39,9 @@ def test_a_transaction_of_several_statements_sees_its_own_writes_and_is_one_bloc
     assert outcome.results[2].rows == [{"Year": 2}]
     assert outcome.block_address is not None
     block = db.block(outcome.block_address.sequence_no)
-    assert [(r.version, r.data, r.statements) for _, _, r in block.revisions()] == [(0, {"VIN": "a", "Year": 2}, (0, 1))]
+    assert [(r.version, r.data, r.statements) for _, _, r in block.revisions()] == [
+        (0, {"VIN": "a", "Year": 2}, (0, 1))
+    ]
 
 
 def test_a_failing_statement_leaves_nothing_of_its_transaction(db: ledger.Database) -> None:
@@ -135,123 +101,6 @@ def test_a_receipt_of_each_version_proves_itself_and_a_missing_one_is_not_found(
         check_receipt(db.receipt(document_id, version), db.digest().digest)
     with pytest.raises(NotFoundError):
         db.receipt(document_id, 3)
-
-
-# Interactive transactions.
-
-
-def test_two_transactions_on_different_documents_by_index_do_not_conflict(db: ledger.Database) -> None:
-    db.execute("INSERT INTO Vehicle ?", [{"VIN": "a"}, {"VIN": "b"}])
-    first, second = db.start_transaction(), db.start_transaction()
-    first.execute_statement("UPDATE Vehicle AS v SET v.Year = 1 WHERE v.VIN = 'a'")
-    second.execute_statement("UPDATE Vehicle AS v SET v.Year = 2 WHERE v.VIN = 'b'")
-    first.commit()
-    second.commit()
-    assert len(db.execute("SELECT * FROM Vehicle AS v WHERE v.Year IN (1, 2)").rows) == 2
-
-
-def test_the_second_of_two_who_insert_the_same_absent_key_conflicts(db: ledger.Database) -> None:
-    first, second = db.start_transaction(), db.start_transaction()
-    for txn in (first, second):
-        assert txn.execute_statement("SELECT * FROM Vehicle AS v WHERE v.VIN = ?", "a").rows == []
-        txn.execute_statement("INSERT INTO Vehicle ?", {"VIN": "a"})
-    first.commit()
-    with pytest.raises(OccConflictError, match="read .* as of block"):
-        second.commit()
-    assert vins(db) == ["a"]
-
-
-def test_a_conflict_is_told_at_the_next_statement_already(db: ledger.Database) -> None:
-    txn = db.start_transaction()
-    txn.execute_statement("SELECT COUNT(*) FROM Vehicle")
-    db.execute("INSERT INTO Vehicle ?", {"VIN": "a"})
-    with pytest.raises(OccConflictError):
-        txn.execute_statement("SELECT COUNT(*) FROM Vehicle")
-    with pytest.raises(TransactionClosedError):
-        txn.commit()
-
-
-def test_a_read_only_transaction_that_scanned_a_changed_table_conflicts_at_commit(db: ledger.Database) -> None:
-    txn = db.start_transaction()
-    txn.execute_statement("SELECT COUNT(*) FROM Vehicle")
-    db.execute("INSERT INTO Vehicle ?", {"VIN": "a"})
-    with pytest.raises(OccConflictError):
-        txn.commit()
-
-
-def test_a_new_statement_sees_what_was_committed_since_if_nothing_read_has_changed(db: ledger.Database) -> None:
-    txn = db.start_transaction()
-    txn.execute_statement("SELECT * FROM Vehicle AS v WHERE v.VIN = 'a'")
-    db.execute("INSERT INTO Vehicle ?", {"VIN": "b"})
-    assert len(txn.execute_statement("SELECT * FROM Vehicle AS v WHERE v.VIN = 'b'").rows) == 1
-    txn.commit()
-
-
-def test_ddl_conflicts_with_who_relied_on_the_table(db: ledger.Database) -> None:
-    txn = db.start_transaction()
-    txn.execute_statement("INSERT INTO Vehicle ?", {"VIN": "a"})
-    db.execute("CREATE INDEX ON Vehicle (Model)")
-    with pytest.raises(OccConflictError):
-        txn.commit()
-
-
-def test_execute_lambda_retries_a_conflict_and_gives_what_the_lambda_gave(db: ledger.Database) -> None:
-    tries: list[int] = []
-
-    def work(txn: ledger.InteractiveTransaction) -> str:
-        txn.execute_statement("SELECT COUNT(*) FROM Vehicle")
-        if not tries:
-            db.execute("INSERT INTO Vehicle ?", {"VIN": "a"})
-        tries.append(1)
-        txn.execute_statement("INSERT INTO Vehicle ?", {"VIN": "b"})
-        return "done"
-
-    assert db.execute_lambda(work) == "done"
-    assert len(tries) == 2
-    assert vins(db) == ["a", "b"]
-
-
-def test_what_the_lambda_raises_aborts_and_comes_through(db: ledger.Database) -> None:
-    def work(txn: ledger.InteractiveTransaction) -> None:
-        txn.execute_statement("INSERT INTO Vehicle ?", {"VIN": "a"})
-        raise KeyError("mine")
-
-    with pytest.raises(KeyError, match="mine"):
-        db.execute_lambda(work)
-    assert vins(db) == []
-
-
-def test_a_transaction_older_than_the_limit_has_expired(db: ledger.Database, clock: StoppedClock) -> None:
-    txn = db.start_transaction()
-    txn.execute_statement("INSERT INTO Vehicle ?", {"VIN": "a"})
-    clock.s += Limits().transaction_age_s_max + 1
-    with pytest.raises(TransactionExpiredError, match=r"^Transaction \w{22} has expired"):
-        txn.commit()
-    assert vins(db) == []
-
-
-def test_an_old_transaction_whose_reads_are_forgotten_has_expired_also_in_a_statement(
-    db: ledger.Database, clock: StoppedClock
-) -> None:
-    txn = db.start_transaction()
-    txn.execute_statement("SELECT * FROM Vehicle AS v WHERE v.VIN = 'a'")
-    clock.s += Limits().transaction_age_s_max + 1
-    for number in range(2):
-        db.execute("INSERT INTO Vehicle ?", {"VIN": str(number)})
-    with pytest.raises(TransactionExpiredError):
-        txn.execute_statement("SELECT * FROM Vehicle AS v WHERE v.VIN = 'a'")
-
-
-def test_committed_and_aborted_transactions_are_closed(db: ledger.Database) -> None:
-    txn = db.start_transaction()
-    txn.commit()
-    with pytest.raises(TransactionClosedError, match="is committed"):
-        txn.execute_statement(NAMES)
-    other = db.start_transaction()
-    other.abort()
-    other.abort()
-    with pytest.raises(TransactionClosedError, match="is aborted"):
-        other.commit()
 
 
 # Ids brought by the client.

@@ -149,18 +149,14 @@ def test_concurrent_transactions_equal_the_serial_order_of_their_blocks(tmp_path
             outcome = db.execute_transaction([(text, [])])
             assert outcome.block_address is not None
             assert outcome.results[0] is not None
-            noted.append(
-                Seen(-1, -1, outcome.block_address.sequence_no, [(text, [], list(outcome.results[0].rows))])
-            )
+            noted.append(Seen(-1, -1, outcome.block_address.sequence_no, [(text, [], list(outcome.results[0].rows))]))
         for number in range(KEYS):
             text, values = "INSERT INTO Audit ?", [{"k": f"k{number}", "seen": 0}]
             outcome = db.execute_transaction([(text, values)])
             assert outcome.block_address is not None
             assert outcome.results[0] is not None
             noted.append(Seen(-1, -1, outcome.block_address.sequence_no, [(text, values, outcome.results[0].rows)]))
-        threads = [
-            threading.Thread(target=client, args=(db, seed * 100 + i, noted, conflicts)) for i in range(WORKERS)
-        ]
+        threads = [threading.Thread(target=client, args=(db, seed * 100 + i, noted, conflicts)) for i in range(WORKERS)]
         for thread in threads:
             thread.start()
         for thread in threads:
