@@ -6,7 +6,6 @@ import ast
 import re
 import subprocess
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -65,14 +64,8 @@ def is_product(path: Path) -> bool:
 
 PYTHON = tracked("*.py")
 SYNTAX = {path: ast.parse(path.read_text(), str(path)) for path in PYTHON}
+NODES = [(name_of(path), node) for path, tree in SYNTAX.items() for node in ast.walk(tree)]
 PRODUCT = [path for path in PYTHON if is_product(path)]
-
-
-def nodes() -> Iterator[tuple[str, ast.AST]]:
-    """Give (file, node) for every node of every tracked Python file."""
-    for path, tree in SYNTAX.items():
-        for node in ast.walk(tree):
-            yield name_of(path), node
 
 
 def test_there_is_something_to_check() -> None:
@@ -88,7 +81,7 @@ def test_files_are_short_enough_to_read() -> None:
 def test_functions_are_short_enough_to_read() -> None:
     long = {
         f"{name}:{node.lineno} {node.name}": (node.end_lineno or 0) - node.lineno + 1
-        for name, node in nodes()
+        for name, node in NODES
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and (node.end_lineno or 0) - node.lineno + 1 > FUNCTION_LINES_MAX
     }
@@ -99,7 +92,7 @@ def test_names_say_what_a_thing_is() -> None:
     modules = {name_of(path) for path in PYTHON if path.stem in ABOLISHED_NAMES or path.parent.name in ABOLISHED_NAMES}
     classes = {
         f"{name}:{node.lineno} {node.name}"
-        for name, node in nodes()
+        for name, node in NODES
         if isinstance(node, ast.ClassDef) and re.search(r"(?:Manager|Helper|Utils?|Base)$", node.name)
     }
     assert modules | classes == set()
@@ -113,7 +106,7 @@ def test_modules_of_the_product_begin_with_what_they_know() -> None:
 def test_nothing_sleeps_to_wait_for_a_state() -> None:
     sleeping = {
         name
-        for name, node in nodes()
+        for name, node in NODES
         if isinstance(node, ast.Call) and re.fullmatch(r"(?:time\.|asyncio\.)?sleep", ast.unparse(node.func))
         and not (node.args and ast.unparse(node.args[0]) == "0")
     }  # fmt: skip
@@ -124,7 +117,7 @@ def test_nothing_sleeps_to_wait_for_a_state() -> None:
 def test_every_exception_is_caught_by_its_type() -> None:
     broad = {
         name
-        for name, node in nodes()
+        for name, node in NODES
         if isinstance(node, ast.ExceptHandler)
         and (node.type is None or {"Exception", "BaseException"} & set(re.findall(r"\w+", ast.unparse(node.type))))
         and not any(isinstance(inner, ast.Raise) for inner in ast.walk(node))
