@@ -59,6 +59,14 @@ class Stream:
 
     def send(self, records: Iterable[Record], *, commit: bool = True) -> None:
         """Send the records in one kafka_tx; without `commit` it is aborted after they arrived."""
+        self.send_undecided(records)
+        if commit:
+            self.commit()
+        else:
+            self._producer.abort_transaction(30)
+
+    def send_undecided(self, records: Iterable[Record]) -> None:
+        """Begin a kafka_tx and bring the records to the broker."""
         records = list(records)
         if new := {record.topic for record in records} - self._topics:
             self.create_topics(*new)
@@ -68,7 +76,6 @@ class Stream:
                 record.topic, record.value, record.key, headers=list(record.headers), timestamp=record.timestamp_ms
             )
         self._producer.flush(30)
-        if commit:
-            self._producer.commit_transaction(30)
-        else:
-            self._producer.abort_transaction(30)
+
+    def commit(self) -> None:
+        self._producer.commit_transaction(30)

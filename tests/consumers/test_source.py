@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
-from confluent_kafka import TopicPartition
+from confluent_kafka import Consumer, TopicPartition
 from publishing import Stream
 from stream_of_blocks import some_blocks
 
@@ -125,6 +125,34 @@ def test_a_lost_revision_that_is_published_again_in_time_is_no_gap(stream: Strea
         read(source, until=lambda _: source.lag().blocks > 0 and source._assembler.missing() != [])
         stream.send([lost])
         assert read(source, until=lambda numbers: 7 in numbers)[-1] == 7
+
+
+def test_a_revision_that_waits_for_the_commit_of_its_kafka_tx_is_no_gap(
+    stream: Stream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, records = some_records(stream)
+    late = next(r for r in records if not is_summary(stream, r))
+    stream.send(r for r in records if r is not late)
+    stream.send_undecided([late])
+    with reading(stream, barrier_s=0.1) as source:
+        answers, ask = [], source._undecided
+        monkeypatch.setattr(source, "_undecided", lambda topics: answers.append(ask(topics)) or answers[-1])
+        read(source, until=lambda _: len(answers) == 2)
+        assert answers == [True, True]
+        stream.commit()
+        assert read(source, until=lambda numbers: 7 in numbers)[-1] == 7
+
+
+def test_kafka_s_own_tools_see_in_the_group_what_is_applied(stream: Stream) -> None:
+    stream.publish(*some_blocks(1, 8))
+    with reading(stream) as source:
+        read(source)
+        source.report(source.position())
+    summary = TopicPartition(stream.names.block_summary, 0)
+    tool = Consumer({**stream.config, "group.id": "test"})
+    (committed,) = tool.committed([summary], 30)
+    tool.close()
+    assert committed.offset == source.position().topics[summary.topic].offsets[0]
 
 
 def test_a_lost_summary_is_a_gap_with_both_numbers(stream: Stream) -> None:
