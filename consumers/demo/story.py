@@ -134,6 +134,7 @@ class Story:
         screen.check("no transaction failed meanwhile", len(transfers), len(committed.answers))
         stage.wait_until_projected("actions", self._tip)
         stage.wait_until_projected("analytics", self._tip)
+        stage.wait_until_published()  # it is; the publisher says so only twice a second
         after = stage.publisher()
         screen.say(f"publisher    process {before['pid']} killed, {after['pid']} went on from the last block in Kafka")
         screen.say(
