@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from ledger.partiql.code import Code, Env, Evaluate, Rows
 from ledger.partiql.compiler import Compiler
+from ledger.partiql.operations import binary_of, membership
 from ledger.partiql.scope import Scope
 from ledger.partiql.sources import Equality, SourcePlan, declare
 from ledger.partiql.statements import Binary, Expression, From, In, Logical, Source
@@ -112,7 +113,7 @@ def conjuncts_of(compiler: Compiler, condition: Expression | None, scope: Scope)
         left, left_reads = compiler.recorded(condition.left, scope)
         right, right_reads = compiler.recorded(condition.right, scope)
         equalities = (*_equality(left, right, right_reads), *_equality(right, left, left_reads))
-        return (Conjunct(compiler.binary(condition, left, right).run, left_reads | right_reads, equalities),)
+        return (Conjunct(binary_of(compiler, condition, left, right).run, left_reads | right_reads, equalities),)
     if isinstance(condition, In) and not condition.negated:
         return (_in_conjunct(compiler, condition, scope),)
     code, reads = compiler.recorded(condition, scope)
@@ -127,7 +128,7 @@ def _equality(path: Code, value: Code, reads: frozenset[int]) -> Iterator[Equali
 def _in_conjunct(compiler: Compiler, condition: In, scope: Scope) -> Conjunct:
     operand, reads = compiler.recorded(condition.operand, scope)
     outside, compiler.reads = compiler.reads, set()
-    code, items = compiler.membership(condition, operand, scope)
+    code, items = membership(compiler, condition, operand, scope)
     item_reads = frozenset(compiler.reads)
     compiler.reads |= outside
     equalities: tuple[Equality, ...] = ()

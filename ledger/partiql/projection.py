@@ -12,9 +12,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from ledger.partiql.calls import struct_of_constant_names
 from ledger.partiql.code import Code, Env, Evaluate
 from ledger.partiql.comparison import bare
-from ledger.partiql.compiler import Compiler, struct_of_constant_names
+from ledger.partiql.compiler import Compiler
 from ledger.partiql.navigation import is_struct, struct_of
 from ledger.partiql.scope import Scope
 from ledger.partiql.statements import Expression, FieldStep, From, Item, Name, Path, SelectList, Source, StarOf

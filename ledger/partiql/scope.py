@@ -9,6 +9,8 @@ Rules:
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -17,7 +19,7 @@ from ledger.partiql.navigation import field_of
 from ledger.partiql.statements import Expression
 from ledger.query_values import MISSING, QueryValue
 
-__all__ = ["Grouping", "Scope", "Variable", "any_field_code", "field_code", "slot_code"]
+__all__ = ["Grouping", "Scope", "Variable", "any_field_code", "did_you_mean", "field_code", "slot_code"]
 
 
 class Grouping(Protocol):
@@ -83,6 +85,12 @@ class Scope:
                 return True
             scope = scope.parent
         return False
+
+
+def did_you_mean(name: str, known: Iterable[str], shown: Callable[[str], str] = str) -> str:
+    """Give the end of a message: the known name that is meant, if one is near."""
+    near = difflib.get_close_matches(name, list(known)[:2_000], n=1)
+    return f"; did you mean {shown(near[0])}?" if near else ""
 
 
 def slot_code(slot: int) -> Code:

@@ -16,10 +16,10 @@ from ledger.catalog import Index, Table
 from ledger.partiql import history
 from ledger.partiql.code import Code, Env, Evaluate, Rows, constant
 from ledger.partiql.comparison import bare, is_absent, text_of
-from ledger.partiql.compiler import Compiler, did_you_mean
+from ledger.partiql.compiler import Compiler
 from ledger.partiql.context import Document
 from ledger.partiql.navigation import elements_of
-from ledger.partiql.scope import Scope, Variable, slot_code
+from ledger.partiql.scope import Scope, Variable, did_you_mean, slot_code
 from ledger.partiql.statements import Call, Expression, FieldStep, Literal, Name, Path, Source
 from ledger.query_values import MISSING, Bag, QueryValue
 from ledger.values import MultiStruct, Sexp, Value, fields_of

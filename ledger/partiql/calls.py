@@ -1,0 +1,142 @@
+"""Calls of functions, and the containers that a statement builds -> closures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from ledger.partiql import operators
+from ledger.partiql.code import Code, Env, Evaluate
+from ledger.partiql.comparison import MistypedError, is_absent, text_of
+from ledger.partiql.functions import FUNCTIONS
+from ledger.partiql.navigation import struct_of
+from ledger.partiql.scope import Scope, did_you_mean
+from ledger.partiql.statements import Aggregate, Call, Container, StructOf, Window
+from ledger.query_values import MISSING, Bag, QueryValue
+from ledger.values import Sexp
+
+if TYPE_CHECKING:
+    from ledger.partiql.compiler import Compiler
+
+__all__ = ["aggregate", "call", "container", "struct", "struct_of_constant_names", "window"]
+
+
+def call(compiler: Compiler, node: Call, scope: Scope) -> Code:
+    special = _SPECIAL.get(node.function)
+    if special is not None:
+        return special(compiler, node, scope)
+    function = FUNCTIONS.get(node.function)
+    if function is None:
+        known = [*FUNCTIONS, *_SPECIAL, "count", "sum", "min", "max", "avg", "cast", "history"]
+        compiler.refuse(
+            f"No such function: {node.function.upper()}" + did_you_mean(node.function, known, str.upper), node.at
+        )
+    _check_count(compiler, node, function.least, function.most)
+    compiler.makes_foreign |= node.function in ("bag", "list", "sexp", "filter_distinct")
+    compile_one = compiler.collection if function.collections else compiler.compile
+    arguments = [compile_one(argument, scope) for argument in node.arguments]
+    runs = [argument.run for argument in arguments]
+    if function.takes_absent:
+        return compiler.folded(operators.guarded(function.call, *runs), arguments, node.at)
+    return compiler.folded(operators.called(function.call, runs), arguments, node.at)
+
+
+def _check_count(compiler: Compiler, node: Call, least: int, most: int | None) -> None:
+    count = len(node.arguments)
+    if count < least or (most is not None and count > most):
+        wanted = str(least) if most == least else f"{least} to {most}" if most is not None else f"{least} or more"
+        compiler.refuse(f"{node.function.upper()} takes {wanted} arguments, not {count}", node.at)
+
+
+def _coalesce(compiler: Compiler, node: Call, scope: Scope) -> Code:
+    _check_count(compiler, node, 1, None)
+    arguments = compiler.many(node.arguments, scope)
+    runs = [argument.run for argument in arguments]
+
+    def first_known(env: Env) -> QueryValue:
+        for run in runs:
+            value = run(env)
+            if not is_absent(value):
+                return value
+        return None
+
+    return compiler.folded(first_known, arguments, node.at)
+
+
+def _txid(compiler: Compiler, node: Call, _: Scope) -> Code:
+    _check_count(compiler, node, 0, 0)
+    return Code(lambda env: env[0].context.transaction_id)
+
+
+def _utcnow(compiler: Compiler, node: Call, _: Scope) -> Code:
+    _check_count(compiler, node, 0, 0)
+    return Code(lambda env: env[0].context.now)
+
+
+def _history(compiler: Compiler, node: Call, _: Scope) -> NoReturn:
+    compiler.refuse("HISTORY(...) stands in FROM only", node.at)
+
+
+def aggregate(compiler: Compiler, node: Aggregate, _: Scope) -> NoReturn:
+    compiler.refuse(f"{node.function.upper()} stands in SELECT, HAVING or ORDER BY of a query only", node.at)
+
+
+def window(compiler: Compiler, node: Window, _: Scope) -> NoReturn:
+    compiler.refuse("window functions (OVER) are not supported yet", node.at)
+
+
+def container(compiler: Compiler, node: Container, scope: Scope) -> Code:
+    compiler.makes_foreign = True
+    items = compiler.many(node.items, scope)
+    runs = [item.run for item in items]
+    kind: Callable[[Iterable[Any]], Any] = {"list": list, "bag": Bag, "sexp": Sexp}[node.kind]
+    return compiler.folded(lambda env: kind([run(env) for run in runs]), items, node.at)
+
+
+def struct(compiler: Compiler, node: StructOf, scope: Scope) -> Code:
+    names = [compiler.compile(name, scope) for name, _ in node.fields]
+    values = [compiler.compile(value, scope) for _, value in node.fields]
+    if all(name.constant for name in names):
+        texts = [text_of(compiler.value(name)) for name in names]
+        for text, (name_node, _) in zip(texts, node.fields, strict=True):
+            if text is None:
+                compiler.refuse("a field's name is text", name_node.at)
+        return compiler.folded(struct_of_constant_names(texts, [v.run for v in values]), values, node.at)
+    pairs = [(name.run, value.run) for name, value in zip(names, values, strict=True)]
+
+    def build(env: Env) -> QueryValue:
+        found = ((_name_text(env, name(env)), value(env)) for name, value in pairs)
+        return struct_of((text, value) for text, value in found if text is not None)
+
+    return Code(build)
+
+
+def struct_of_constant_names(names: Sequence[str | None], values: Sequence[Evaluate]) -> Evaluate:
+    pairs = list(zip(names, values, strict=True))
+    if len(set(names)) < len(names):
+        return lambda env: struct_of((name, run(env)) for name, run in pairs)
+
+    def build(env: Env) -> QueryValue:
+        found = {}
+        for name, run in pairs:
+            value = run(env)
+            if value is not MISSING:
+                found[name] = value
+        return found  # type: ignore[return-value]
+
+    return build
+
+
+def _name_text(env: Env, value: QueryValue) -> str | None:
+    text = text_of(value)
+    if text is None and not is_absent(value):
+        env[0].mistyped(MistypedError("a field's name is text"))
+    return text
+
+
+_SPECIAL: dict[str, Callable[[Compiler, Any, Scope], Code]] = {
+    "coalesce": _coalesce,
+    "txid": _txid,
+    "utcnow": _utcnow,
+    "history": _history,
+}
