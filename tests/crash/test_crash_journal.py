@@ -186,6 +186,19 @@ def test_process_killed_at_each_operation_keeps_everything_that_was_written() ->
             assert recovered(finished.power_cut(survival=0)) == BLOCKS
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_batch_torn_behind_a_clean_close_is_cut_and_zeroed(seed: int) -> None:
+    disk = new_disk(seed)
+    journal = open_journal(disk)
+    journal.append(BLOCKS[:1])
+    journal.close()
+    journal = open_journal(disk)
+    disk.faults = {len(disk.operations): Fault.CUT_AFTER}
+    with pytest.raises(PowerCut, match="write"):
+        journal.append(BLOCKS[1:2])
+    check(recovered(disk.power_cut(survival=0.5, seed=seed)), Witness(acknowledged=1))
+
+
 def test_handle_is_dead_after_a_failed_sync_and_says_so() -> None:
     disk = new_disk()
     journal = open_journal(disk)
