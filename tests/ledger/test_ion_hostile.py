@@ -13,7 +13,7 @@ from ion_values import values
 from ledger import ion, iontext
 from ledger.errors import InvalidValueError
 from ledger.hashing import ion_hash
-from ledger.ion.symbols import IVM
+from ledger.ion.symbols import IVM, append_table
 from ledger.values import MultiStruct, Symbol, Value, identical
 
 VECTORS = Path(__file__).parent.parent / "vectors"
@@ -226,6 +226,7 @@ def repeated(prefix: str, unit: str, size: int = 400_000) -> bytes:
     return bytes.fromhex("e00100ea" + prefix) + bytes.fromhex(unit) * (size // (len(unit) // 2))
 
 
+LARGE_TABLE = append_table([""] * 500_000).hex()
 FLOODS = {
     "lists in lists without end": repeated("", "be"),
     "lists in lists": repeated("", "b1"),
@@ -234,7 +235,7 @@ FLOODS = {
     "long padding": repeated("", "0e8000"),
     "nulls": repeated("", "0f"),
     "version markers": repeated("", "e00100ea"),
-    "tables that append to a large one": repeated(table("87b9" + "80" * 9), table("86710387b180")),
+    "tables that append to a large one": repeated(LARGE_TABLE, table("86710387b180")),
     "tables that begin again": repeated("", table("87b180")),
     "tables that import": repeated("", "e00100ea" + table("86b7d6" + "848178" + "882203e8")),
     "annotations": bytes.fromhex("e00100ea" + "ee0618fe" + "0618fa") + b"\x84" * 100_000 + b"\x0f",
@@ -251,7 +252,7 @@ def test_a_flood_is_read_or_refused_in_time_that_grows_with_its_size_only(name: 
         ion.decode_all(FLOODS[name])
     except InvalidValueError as error:
         positions.append((error.position, len(FLOODS[name])))
-    assert time.process_time() - began < 10
+    assert time.process_time() - began < 8
 
 
 def test_a_length_costs_nothing_before_its_bytes_are_there() -> None:
