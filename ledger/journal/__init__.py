@@ -10,8 +10,7 @@ directory    FORMAT, LOCK and names               wakeup       tells readers at 
 
 from ledger.journal.files import Files, RealFiles
 from ledger.journal.journal import Journal
-from ledger.journal.payload import StoredRevision
 from ledger.journal.reader import JournalReader
 from ledger.journal.segment import FrameLocation
 
-__all__ = ["Files", "FrameLocation", "Journal", "JournalReader", "RealFiles", "StoredRevision"]
+__all__ = ["Files", "FrameLocation", "Journal", "JournalReader", "RealFiles"]

@@ -24,7 +24,7 @@ from ledger.journal.directory import has_ledger, journal_directory, take_lock
 from ledger.journal.field_names import FieldNames
 from ledger.journal.files import NO_ROOM, Files, Lock, RealFiles
 from ledger.journal.frame import FRAME_HEADER_BYTES, new_tag, pack_batch
-from ledger.journal.payload import BlockEncoder, StoredRevision
+from ledger.journal.payload import BlockEncoder
 from ledger.journal.preparation import SegmentMaker, make_ledger
 from ledger.journal.recovery import Progress, Recovered, recover
 from ledger.journal.segment import FrameLocation, Position, SegmentHeader, make_header, segment_name
@@ -130,14 +130,6 @@ class Journal:
             IntegrityError: no block is there.
         """
         return self._segments.read(location)
-
-    def read_revision(self, location: FrameLocation, document_id: str) -> StoredRevision | None:
-        """Read what one block did to one document, without decoding other documents; None: nothing.
-
-        Raises:
-            IntegrityError: no block is there.
-        """
-        return self._segments.read_revision(location, document_id)
 
     def blocks(self, from_sequence_no: int = 0) -> Iterator[tuple[Block, FrameLocation]]:
         """Give the durable blocks from a number on, ascending, up to the present tip.

@@ -14,7 +14,7 @@ One Ion list, by position, since field names would be most of it:
       data                 blob: the document as an Ion value, over the segment's symbols; names that those lack stand in front of it
                            null: the document was deleted; [blob of 32 bytes]: it was redacted, and that is its hash
 
-- A document is a blob in it, so that a reader of one document decodes one document.
+- A document is a blob in it: it stands alone with its names, and can be skipped.
 - Not stored, since it follows from the rest without hashing: metadata, addresses of revisions, transactionInfo.documents. Hashes are
   stored: to compute them again costs more than to read them, and what is stored can be compared.
 """
@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from ledger import ion
 from ledger.block import Block, Revision, StatementInfo, TableRevisions
@@ -31,22 +31,11 @@ from ledger.errors import IntegrityError, InvalidValueError
 from ledger.journal.field_names import FieldNames
 from ledger.values import Struct, Timestamp, Value, identical
 
-__all__ = ["BlockEncoder", "StoredRevision", "decode_block", "decode_revision"]
+__all__ = ["BlockEncoder", "decode_block"]
 
 _HASH = 32
 _HAS_LOCAL_SYMBOLS = 0xE0
 """An encoded document begins with a struct's descriptor (0xD.), or with the annotation of a symbol table before it."""
-
-
-class StoredRevision(NamedTuple):
-    """One revision of a block, with what the block says about all of them. `table_sequence_no` is its number in its table."""
-
-    transaction_id: str
-    block_timestamp: Timestamp
-    table_id: str
-    table_name: str
-    table_sequence_no: int
-    revision: Revision
 
 
 class BlockEncoder:
@@ -114,7 +103,9 @@ def decode_block(payload: bytes, symbols: ion.SymbolTable, strand_id: str, seque
         IntegrityError: it is none, although its frame is whole.
     """
     try:
-        transaction_id, time_ms, previous, hashes, statements, tables = _parts(payload, symbols)
+        transaction_id, time_ms, previous, hashes, statements, tables = cast(
+            "list[Any]", ion.decode_part(payload, symbols)
+        )
         return Block(
             strand_id,
             sequence_no,
@@ -137,39 +128,9 @@ def decode_block(payload: bytes, symbols: ion.SymbolTable, strand_id: str, seque
                 ]
             ),
         )
-    except _MALFORMED as error:
-        raise _malformed(strand_id, sequence_no, error) from error
-
-
-def decode_revision(
-    payload: bytes, symbols: ion.SymbolTable, strand_id: str, sequence_no: int, document_id: str
-) -> StoredRevision | None:
-    """Read the revision of one document; other documents of the block are not decoded. None: the block does not change it.
-
-    Raises:
-        IntegrityError: as `decode_block`.
-    """
-    try:
-        transaction_id, time_ms, _, _, _, tables = _parts(payload, symbols)
-        for table_id, name, first, revisions in _groups(tables, 4):
-            for index, fields in enumerate(_groups(revisions, 5)):
-                if fields[0] == document_id:
-                    revision = _revision(fields, symbols)
-                    return StoredRevision(transaction_id, _time(time_ms), table_id, name, first + index, revision)
-    except _MALFORMED as error:
-        raise _malformed(strand_id, sequence_no, error) from error
-    return None
-
-
-_MALFORMED = (InvalidValueError, TypeError, ValueError, OverflowError)
-
-
-def _malformed(strand_id: str, sequence_no: int, error: Exception) -> IntegrityError:
-    return IntegrityError(f"the frame is whole, its payload is no block: {error}", address=f"{strand_id}/{sequence_no}")
-
-
-def _parts(payload: bytes, symbols: ion.SymbolTable) -> list[Any]:
-    return cast("list[Any]", ion.decode_part(payload, symbols))
+    except (InvalidValueError, TypeError, ValueError, OverflowError) as error:
+        where = f"{strand_id}/{sequence_no}"
+        raise IntegrityError(f"the frame is whole, its payload is no block: {error}", address=where) from error
 
 
 def _groups(flat: list[Any], size: int) -> Iterator[tuple[Any, ...]]:

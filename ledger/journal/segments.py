@@ -13,7 +13,7 @@ from ledger.errors import IntegrityError
 from ledger.journal.directory import journal_directory
 from ledger.journal.files import File, Files
 from ledger.journal.frame import Frame, difference, parse_frame
-from ledger.journal.payload import StoredRevision, decode_block, decode_revision
+from ledger.journal.payload import decode_block
 from ledger.journal.segment import FrameLocation, FrameWalk, Position, SegmentHeader, read_header, segment_name
 
 __all__ = ["OpenSegment", "Segments", "block_of"]
@@ -65,15 +65,6 @@ class Segments:
         """
         segment, frame = self._frame_at(location)
         return block_of(segment, frame)
-
-    def read_revision(self, location: FrameLocation, document_id: str) -> StoredRevision | None:
-        """Read one document's revision from the block at a location, and decode nothing else; None: the block has none of it.
-
-        Raises:
-            IntegrityError: as `read`.
-        """
-        (header, _), frame = self._frame_at(location)
-        return decode_revision(frame.payload, header.symbols, header.strand_id, frame.sequence_no, document_id)
 
     def blocks(
         self, from_sequence_no: int, until: Position, near: Position | None = None

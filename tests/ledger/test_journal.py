@@ -60,16 +60,6 @@ def test_blocks_come_back_by_location_and_in_order_over_many_segments(journal: J
         assert journal.read(location) == block
 
 
-def test_one_revision_is_read_alone(journal: Journal) -> None:
-    block = BlockBuilder().add(("Cars", "a", {"n": 1}), ("Cars", "b", {"n": 2}))
-    (location,) = journal.append([block])
-    for revision in block.tables[0].revisions:
-        stored = journal.read_revision(location, revision.id)
-        assert stored is not None
-        assert stored.revision == revision
-    assert journal.read_revision(location, "x" * 22) is None
-
-
 def test_journal_opened_again_goes_on_where_it_was(directory: Path) -> None:
     builder = BlockBuilder()
     blocks: list[Block] = []
