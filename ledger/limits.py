@@ -34,6 +34,8 @@ class Limits:
     """Nesting of PartiQL; below Python's own recursion limit with room to spare."""
     rows_per_statement_max: int = 1_000_000
     """Rows that one statement may hold in memory before it says so."""
+    visits_per_statement_max: int = 20_000_000
+    """Documents, and elements of lists, that one statement may look at: some 10 to 20 s. A join without a condition ends here."""
 
     # How long, how many at once.
     transaction_age_s_max: float = 30.0

@@ -29,11 +29,22 @@ Rows: TypeAlias = Callable[[Env], Iterator[None]]
 class Run:
     """One execution of a plan: its door to the world, and its counts."""
 
-    __slots__ = ("context", "documents_read", "last_error", "limits", "look_ups", "scans", "type_errors")
+    __slots__ = (
+        "context",
+        "documents_read",
+        "last_error",
+        "limits",
+        "look_ups",
+        "scans",
+        "type_errors",
+        "visits",
+        "visits_max",
+    )
 
     def __init__(self, context: StatementContext, limits: Limits) -> None:
         self.context, self.limits = context, limits
-        self.documents_read = self.look_ups = self.type_errors = 0
+        self.documents_read = self.look_ups = self.type_errors = self.visits = 0
+        self.visits_max = limits.visits_per_statement_max
         self.scans: list[str] = []
         self.last_error: MistypedError | None = None
 
@@ -42,6 +53,12 @@ class Run:
         self.type_errors += 1
         self.last_error = error
         return MISSING
+
+    def visit(self) -> None:
+        """Count one step of the work. Raises LimitExceededError."""
+        self.visits += 1
+        if self.visits + self.documents_read > self.visits_max:
+            raise LimitExceededError("visits_per_statement_max", self.visits_max, self.visits + self.documents_read)
 
     def hold(self, count: int) -> None:
         """Check that so many rows may be held in memory."""

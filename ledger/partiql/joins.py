@@ -10,7 +10,7 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ledger.partiql.code import Code, Env, Evaluate, Rows
 from ledger.partiql.compiler import Compiler
@@ -32,7 +32,7 @@ class Conjunct:
     equalities: tuple[Equality, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class JoinPlan:
     """An outer join, bound to slots. `kind`: left, full (a right join is a left one with its sides exchanged)."""
 
@@ -157,58 +157,65 @@ def _all_hold(conjuncts: Sequence[Conjunct]) -> Evaluate:
 # Ways and order.
 
 
-@dataclass(slots=True)
+_GAINS_OF = 8
+"""Of more leaves that could come next, the first written one comes: to weigh each against each would take too long."""
+
+
 class _Order:
     """The search for an order: `own` are the slots of this FROM, `bound` those of them that are set by now."""
 
-    compiler: Compiler
-    own: frozenset[int]
-    bound: set[int]
-    waiting: list[Conjunct]
-    steps: list[Rows] = field(default_factory=list)
+    def __init__(self, compiler: Compiler, plan: InnerPlan, conjuncts: Sequence[Conjunct]) -> None:
+        self.compiler = compiler
+        self.own = frozenset(plan.slots)
+        self.bound: set[int] = set()
+        self.waiting = [(conjunct, conjunct.reads & self.own) for conjunct in conjuncts]
+        self.steps: list[Rows] = []
+        self._ways = {leaf: [] for leaf in plan.leaves} if compiler.naive else self._all_ways(plan.leaves, conjuncts)
 
-    def is_ready(self, reads: Iterable[int], besides: Iterable[int] = ()) -> bool:
-        known = self.bound.union(besides)
-        return all(slot in known or slot not in self.own for slot in reads)
+    def _all_ways(self, leaves: Sequence[SourcePlan | JoinPlan], conjuncts: Sequence[Conjunct]) -> _Ways:
+        """Find, for each table, the look-ups that conjuncts allow: (rank, slots it needs, equality), the best first."""
+        of_slot = {slot: leaf for leaf in leaves if isinstance(leaf, SourcePlan) for slot in leaf.slots}
+        ways: _Ways = {leaf: [] for leaf in leaves}
+        for conjunct in conjuncts:
+            for equality in conjunct.equalities:
+                leaf = of_slot.get(equality.path[0])
+                way = leaf.way(equality) if leaf is not None else None
+                if leaf is not None and way is not None:
+                    ways[leaf].append((way[0], equality.reads & self.own, equality))
+        for found in ways.values():
+            found.sort(key=lambda way: (way[0], len(way[1])))
+        return ways
 
-    def best_equality(self, leaf: SourcePlan | JoinPlan, besides: Iterable[int] = ()) -> tuple[int, Equality] | None:
-        """Find the best way to a table by what is set, and what `besides` would be."""
-        if not isinstance(leaf, SourcePlan) or self.compiler.naive:
-            return None
-        found = [
-            (way[0], position, equality)
-            for position, conjunct in enumerate(self.waiting)
-            for equality in conjunct.equalities
-            if self.is_ready(equality.reads, besides) and (way := leaf.way(equality)) is not None
-        ]
-        if not found:
-            return None
-        rank, _, equality = min(found, key=lambda way: way[:2])
-        return rank, equality
+    def best_way(self, leaf: SourcePlan | JoinPlan, besides: Iterable[int] = ()) -> tuple[int, Equality] | None:
+        """Find the best look-up of a table by what is set, and what `besides` would be."""
+        known = self.bound.union(besides) if besides else self.bound
+        return next(((rank, equality) for rank, needs, equality in self._ways[leaf] if needs <= known), None)
 
     def next_leaf(self, leaves: Sequence[SourcePlan | JoinPlan]) -> SourcePlan | JoinPlan:
-        ready = [leaf for leaf in leaves if self.is_ready(leaf.reads)]
-        if self.compiler.naive or len(leaves) == 1:
+        ready = [leaf for leaf in leaves if leaf.reads & self.own <= self.bound]
+        if self.compiler.naive or len(ready) == 1:
             return ready[0]
-        looked_up = [(way[0], i) for i, leaf in enumerate(ready) if (way := self.best_equality(leaf)) is not None]
+        looked_up = [(way[0], i) for i, leaf in enumerate(ready) if (way := self.best_way(leaf)) is not None]
         if looked_up:
             return ready[min(looked_up)[1]]
+        if len(leaves) > _GAINS_OF:
+            return ready[0]
         gains = [
-            -sum(other is not leaf and self.best_equality(other, leaf.slots) is not None for other in leaves)
+            sum(other is not leaf and self.best_way(other, leaf.slots) is not None for other in leaves)
             for leaf in ready
         ]
-        return ready[gains.index(min(gains))]
+        return ready[gains.index(max(gains))]
 
     def visit(self, leaf: SourcePlan | JoinPlan) -> None:
         """Put a leaf at the end of the order, with the conjuncts that can be checked there."""
-        best = self.best_equality(leaf)
+        best = self.best_way(leaf)
         if isinstance(leaf, JoinPlan):
             kept = frozenset(leaf.left.slots)
-            below = [c for c in self.waiting if c.reads & kept and self.is_ready(c.reads, kept)]
+            below = [c for c, needs in self.waiting if needs & kept and needs <= self.bound | kept]
             rows = _outer_join(self.compiler, leaf, below if leaf.kind == "left" else [])
         self.bound.update(leaf.slots)
-        checked = [c for c in self.waiting if self.is_ready(c.reads)]
-        self.waiting = [c for c in self.waiting if not self.is_ready(c.reads)]
+        checked = [c for c, needs in self.waiting if needs <= self.bound]
+        self.waiting = [(c, needs) for c, needs in self.waiting if not needs <= self.bound]
         predicate = _all_hold(checked)
         if isinstance(leaf, JoinPlan):
             self.steps.append(_filtered(rows, predicate) if checked else rows)
@@ -216,11 +223,14 @@ class _Order:
             self.steps.append(leaf.rows(self.compiler, best[1] if best else None, predicate))
 
 
+_Ways = dict[SourcePlan | JoinPlan, list[tuple[int, frozenset[int], Equality]]]
+
+
 def joined(compiler: Compiler, plan: Leaf, conjuncts: Sequence[Conjunct]) -> Rows:
     """Give the rows of a part of FROM that meet `conjuncts`."""
     if not isinstance(plan, InnerPlan):
         plan = InnerPlan((plan,))
-    order = _Order(compiler, frozenset(plan.slots), set(), [*plan.on, *conjuncts])
+    order = _Order(compiler, plan, [*plan.on, *conjuncts])
     left = list(plan.leaves)
     while left:
         leaf = order.next_leaf(left)
@@ -286,6 +296,7 @@ def _full_join(compiler: Compiler, plan: JoinPlan, left: Rows) -> Rows:
         for _ in left(env):
             matched = False
             for i, values in enumerate(held):
+                env[0].visit()
                 _restore(env, right_slots, values)
                 if predicate(env) is True:
                     matched, lonely[i] = True, False

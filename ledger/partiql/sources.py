@@ -41,7 +41,7 @@ class Equality:
     several: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class SourcePlan:
     """One source, bound to slots. `kind`: table, committed, history, system, values, unpivot."""
 
@@ -132,13 +132,17 @@ class SourcePlan:
         pairs = _unpivoted if self.kind == "unpivot" else _with_ordinals
 
         def rows(env: Env) -> Iterator[None]:
+            visit = env[0].visit
             for value in elements_of(values(env)):
+                visit()
                 env[slot] = value
                 if predicate(env) is True:
                     yield
 
         def rows_with_at(env: Env) -> Iterator[None]:
+            visit = env[0].visit
             for ordinal, value in pairs(values(env)):
+                visit()
                 env[at], env[slot] = ordinal, value  # type: ignore[index]
                 if predicate(env) is True:
                     yield
@@ -156,6 +160,8 @@ def _document_rows(
         run = env[0]
         for document in documents(env):
             run.documents_read += 1
+            if run.documents_read > run.visits_max:
+                run.visit()
             env[slot] = document.data
             env[slot + 1] = document
             if predicate(env) is True:
@@ -166,6 +172,8 @@ def _document_rows(
         run = env[0]
         for document in documents(env):
             run.documents_read += 1
+            if run.documents_read > run.visits_max:
+                run.visit()
             env[slot] = view(document)
             env[slot + 1] = document
             if predicate(env) is True:

@@ -73,7 +73,7 @@ class PlainWorld:
     def look_up(self, table: Table, index: Index, value: Value) -> Iterator[Document]:
         self.calls.append("look_up")
         wanted = index_key(value)
-        for document in self.scan(table):
+        for document in self._current(table):
             assert document.data is not None
             found = next((v for name, v in fields_of(document.data) if name == index.field), None)
             if wanted is not None and index_key(found) == wanted:
@@ -81,6 +81,9 @@ class PlainWorld:
 
     def scan(self, table: Table) -> Iterator[Document]:
         self.calls.append("scan")
+        return self._current(table)
+
+    def _current(self, table: Table) -> Iterator[Document]:
         for _, revisions in sorted(self.revisions[table.table_id].items()):
             if revisions[-1].data is not None:
                 yield revisions[-1]

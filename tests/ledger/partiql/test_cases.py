@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from plain_world import PlainWorld
 
 from ledger import errors, iontext
 from ledger.values import Value, identical
-from tests.ledger.partiql.plain_world import PlainWorld
 
 CASES = [
     pytest.param(group, case, id=f"{path.stem}: {case['statement'][:90]}")

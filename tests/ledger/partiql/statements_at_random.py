@@ -1,0 +1,81 @@
+"""Random documents, and random statements over them that are right: for comparing plans."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from hypothesis import strategies as st
+
+from ledger.values import IonType, Symbol, TypedNull, Value
+
+FIELDS = ("a", "b", "c")
+# Few values, so that look-ups hit; some are equal in other types, some to nothing at all.
+VALUES: st.SearchStrategy[Value] = st.sampled_from(
+    [1, 2, 3, Decimal("1.0"), 2.0, "1", "x", Symbol("x"), None, TypedNull(IonType.INT), True, [1], {"k": 1}]
+)
+DOCUMENTS = st.lists(st.fixed_dictionaries({}, optional=dict.fromkeys(FIELDS, VALUES)), min_size=3, max_size=7)
+LITERALS = st.sampled_from(
+    ["1", "2", "3", "1.0", "`2e0`", "'1'", "'x'", "`x`", "null", "missing", "true", "[1]", "{'k': 1}"]
+)
+
+
+def expressions(aliases: tuple[str, ...]) -> st.SearchStrategy[str]:
+    """A value: a literal, or a field of one of the aliases (an empty alias: bare names)."""
+    fields = st.builds(
+        lambda alias, field: f"{alias}.{field}" if alias else field, st.sampled_from(aliases), st.sampled_from(FIELDS)
+    )
+    return st.one_of(fields, fields, fields, LITERALS)
+
+
+def _comparisons(aliases: tuple[str, ...]) -> st.SearchStrategy[str]:
+    value = expressions(aliases)
+    return st.one_of(
+        st.builds("{} = {}".format, value, value),
+        st.builds("{} = {}".format, value, value),
+        st.builds("{} IN ({}, {})".format, value, value, value),
+        st.builds("{} IN [{}]".format, value, value),
+        st.builds("{} {} {}".format, value, st.sampled_from(["<", "<=", ">", ">=", "<>"]), value),
+        st.builds("{} IS {}".format, value, st.sampled_from(["NULL", "MISSING", "NOT NULL", "INT", "STRING"])),
+        st.builds("{} BETWEEN {} AND {}".format, value, value, value),
+        st.builds("{} LIKE '%x'".format, value),
+    )
+
+
+def conditions(*aliases: str) -> st.SearchStrategy[str]:
+    return st.recursive(
+        _comparisons(aliases),
+        lambda inner: st.one_of(
+            st.builds("({} AND {})".format, inner, inner),
+            st.builds("({} AND {} AND {})".format, inner, inner, inner),
+            st.builds("({} OR {})".format, inner, inner),
+            st.builds("NOT ({})".format, inner),
+        ),
+        max_leaves=5,
+    )
+
+
+_JOINS = st.sampled_from(["JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN"])
+QUERIES = st.one_of(
+    st.builds("SELECT * FROM T WHERE {}".format, conditions("")),
+    st.builds("SELECT t.a, d FROM T AS t BY d WHERE {}".format, conditions("t")),
+    st.builds("SELECT t.a AS ta, u.* FROM T AS t, U AS u WHERE {}".format, conditions("t", "u")),
+    st.builds("SELECT * FROM T AS t, U AS u WHERE t.a = u.{} AND {}".format, st.sampled_from(FIELDS), conditions("t", "u")),
+    st.builds("SELECT * FROM T AS t {} U AS u ON {} WHERE {}".format, _JOINS, conditions("t", "u"), conditions("t", "u")),
+    st.builds(
+        "SELECT VALUE [t, u, v] FROM T AS t JOIN U AS u ON {} {} T AS v ON v.{} = u.a AND {}".format,
+        conditions("t", "u"), _JOINS, st.sampled_from(FIELDS), conditions("t", "v"),
+    ),
+    st.builds("SELECT VALUE t FROM T AS t WHERE EXISTS(SELECT 1 FROM U AS u WHERE {})".format, conditions("t", "u")),
+    st.builds("SELECT VALUE t FROM T AS t WHERE t.a IN (SELECT u.b FROM U AS u WHERE {})".format, conditions("u")),
+    st.builds("SELECT VALUE (SELECT u.c FROM U AS u WHERE u.a = t.b AND {}) FROM T AS t".format, conditions("t", "u")),
+    st.builds("SELECT VALUE c.data FROM _ql_committed_T AS c WHERE c.data.a = {} AND {}".format, LITERALS, conditions("c.data")),
+    st.builds("SELECT VALUE u FROM T AS t BY d, _ql_committed_U AS u BY e WHERE e = d OR {}".format, conditions("t")),
+    st.builds("SELECT a, COUNT(*) AS n, MAX(b) AS m FROM T WHERE {} GROUP BY a HAVING COUNT(*) > 1".format, conditions("")),
+)  # fmt: skip
+CHANGES = st.one_of(
+    st.builds("UPDATE T SET b = {} WHERE {}".format, expressions(("",)), conditions("")),
+    st.builds("UPDATE T AS t SET t.a = t.b, t.b = t.a WHERE {}".format, conditions("t")),
+    st.builds("UPDATE T REMOVE {} WHERE {}".format, st.sampled_from(FIELDS), conditions("")),
+    st.builds("FROM T AS t BY d WHERE {} SET t.c = d".format, conditions("t")),
+    st.builds("DELETE FROM T WHERE {}".format, conditions("")),
+)
