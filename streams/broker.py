@@ -190,6 +190,15 @@ class Broker:
         asked = {TopicPartition(topic, number): spec for topic, number in partitions}
         if not asked:
             return {}
+        try:
+            return self._ask_offsets(asked, isolation)
+        except (
+            KafkaUnavailableError
+        ):  # librdkafka may hold on to leaders of before; asking for the topics lets it forget them
+            self.topics()
+            return self._ask_offsets(asked, isolation)
+
+    def _ask_offsets(self, asked: dict[TopicPartition, OffsetSpec], isolation: IsolationLevel) -> dict[Partition, int]:
         with kafka_errors("asking for offsets"):
             answers = self.admin.list_offsets(asked, isolation_level=isolation, request_timeout=_REQUEST_S)
             return {Partition(tp.topic, tp.partition): answer.result().offset for tp, answer in answers.items()}

@@ -18,7 +18,7 @@ from streams.formats import format_of
 from streams.position import ENDS_HEADER, read_position
 from streams.records import Record, records_of
 from streams.stream_blocks import StreamBlock, StreamBlocks
-from streams.topic_reader import ReadRecord, TopicReader
+from streams.topic_reader import ReadRecord
 from streams.topics import TopicNames
 
 __all__ = ["Report", "check_stream", "wait_until_published"]
@@ -77,16 +77,15 @@ def wait_until_published(broker: Broker, names: TopicNames, sequence_no: int, ti
     """Wait until block `sequence_no` is in block-summary; False: it did not come in that time."""
     deadline = time.monotonic() + timeout_s
     block_summary = Partition(names.block_summary, 0)
-    with TopicReader(broker) as reader:
-        while True:
-            if names.block_summary in broker.topics():
-                start = broker.starts([block_summary])[block_summary]
-                end = broker.stable_ends([block_summary])[block_summary]
-                if read_position(reader, block_summary, start, end).sequence_no >= sequence_no:
-                    return True
-            if time.monotonic() > deadline:
-                return False
-            broker.admin.poll(0.1)
+    while True:
+        if names.block_summary in broker.topics():
+            start = broker.starts([block_summary])[block_summary]
+            end = broker.stable_ends([block_summary])[block_summary]
+            if read_position(broker, block_summary, start, end).sequence_no >= sequence_no:
+                return True
+        if time.monotonic() > deadline:
+            return False
+        broker.admin.poll(0.1)
 
 
 def _compare_block(found: Block, expected: Block) -> None:

@@ -25,7 +25,7 @@ from streams.broker import Broker, Partition
 from streams.errors import ForeignStreamError, ForkError, HistoryLostError
 from streams.partitioner import partition_of
 from streams.position import LOST, Position, proof_of
-from streams.topic_reader import ReadRecord, TopicReader
+from streams.topic_reader import ReadRecord, first_record, last_record, read_records
 from streams.topics import TopicNames
 
 __all__ = ["Inspection", "Place", "inspect", "revisions_of"]
@@ -61,7 +61,6 @@ def revisions_of(
 
 def inspect(
     broker: Broker,
-    reader: TopicReader,
     blocks: Callable[[int], Iterable[Block]],
     names: TopicNames,
     counts: Mapping[str, int],
@@ -78,21 +77,20 @@ def inspect(
     Raises:
         HistoryLostError, ForkError: as above.
     """
-    return _Inspector(broker, reader, blocks, names, counts, ends, position).run()
+    return _Inspector(broker, blocks, names, counts, ends, position).run()
 
 
 class _Inspector:
     def __init__(
         self,
         broker: Broker,
-        reader: TopicReader,
         blocks: Callable[[int], Iterable[Block]],
         names: TopicNames,
         counts: Mapping[str, int],
         ends: Mapping[Partition, int],
         position: Position,
     ) -> None:
-        self._broker, self._reader, self._blocks, self._names = broker, reader, blocks, names
+        self._broker, self._blocks, self._names = broker, blocks, names
         self._counts, self._ends, self._position = counts, ends, position
         self._partitions = [p for p in ends if p.topic != names.block_summary]
         self._found_ends = dict.fromkeys(self._partitions, 0)
@@ -107,7 +105,7 @@ class _Inspector:
             self._behind[partition] = (0, 0)
         lost = self._check_last_kafka_tx([p for p in self._partitions if p not in emptied])
         for partition in lost:
-            last = self._reader.last(partition, starts[partition], self._ends[partition])
+            last = last_record(self._broker, partition, starts[partition], self._ends[partition])
             self._found_ends[partition] = last.offset + 1 if last else 0
             place = self._place_of(last) if last else (0, 0)
             (self._ahead if place[0] > self._position.sequence_no else self._behind)[partition] = place
@@ -134,7 +132,7 @@ class _Inspector:
         recorded = {p: self._recorded(p) for p in partitions}
         from_offsets = {p: max(0, end - 1) for p, end in recorded.items() if 0 <= end <= self._ends[p] != 0}
         found: dict[Partition, list[ReadRecord]] = defaultdict(list)
-        for record in self._reader.read(from_offsets):
+        for record in read_records(self._broker, from_offsets):
             found[record.partition].append(record)
             self._found_ends[record.partition] = record.offset + 1
         lost = []
@@ -179,7 +177,7 @@ class _Inspector:
 
     def _check_oldest(self, starts: dict[Partition, int]) -> None:
         """See that partitions which do not begin at offset 0 begin with their first record of all (they were published again)."""
-        wanted = {p: self._reader.first(p, start) for p, start in starts.items()}
+        wanted = {p: first_record(self._broker, p, start) for p, start in starts.items()}
         missing = dict(wanted)
         for block in self._blocks(0) if missing else ():
             for partition, _, identity in revisions_of(block, self._names, self._counts):

@@ -2,7 +2,8 @@
 
 The first record that a kafka_tx writes to block-summary carries, in the header `strandline-ends`, the ends of all partitions of the stream
 before that kafka_tx: `{"<topic>": [end, ...]}`, the offset behind each one's last committed record, 0 where there is none. With it the next
-start finds out whether Kafka lost, or took in, anything since. -1: the partition lacks records, which are being published again.
+start finds out whether Kafka lost, or took in, anything since. -1: the partition lacks records, which are being published again, or
+has some that this kafka_tx left out.
 
 The fold is pure; `read_position` brings it the end of the topic.
 """
@@ -19,11 +20,11 @@ from ledger.block import BlockAddress
 from ledger.block_reading import address_of
 from ledger.errors import IntegrityError, InvalidValueError
 from ledger.values import Value
-from streams.broker import Partition
+from streams.broker import Broker, Partition
 from streams.errors import ForeignStreamError
 from streams.formats import format_of
 from streams.records import PROOF_HEADER, RECORD_TYPE_HEADER
-from streams.topic_reader import ReadRecord, TopicReader
+from streams.topic_reader import ReadRecord, tails
 
 __all__ = ["ENDS_HEADER", "LOST", "Position", "control_of", "position_of", "proof_of", "read_position"]
 
@@ -79,9 +80,9 @@ def position_of(tail: Sequence[ReadRecord], *, whole: bool) -> Position | None:
     return Position(address, block_hash, kafka_tx_from, ends, strand_id)
 
 
-def read_position(reader: TopicReader, block_summary: Partition, start: int, end: int) -> Position:
+def read_position(broker: Broker, block_summary: Partition, start: int, end: int) -> Position:
     """Read the end of block-summary, and as much before it as is needed; `start` and `end` are the partition's offsets."""
-    for tail, whole in reader.tails(block_summary, start, end):
+    for tail, whole in tails(broker, block_summary, start, end):
         position = position_of(tail, whole=whole)
         if position is not None:
             return position

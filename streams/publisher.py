@@ -28,7 +28,7 @@ from streams.errors import BrokerError, KafkaUnavailableError, OwnedElsewhereErr
 from streams.position import control_of
 from streams.publisher_state import PublisherState
 from streams.stream_writer import Options, StreamWriter
-from streams.topic_reader import TopicReader
+from streams.topic_reader import read_records
 from streams.topics import TopicNames
 
 __all__ = ["Publisher"]
@@ -146,8 +146,7 @@ class Publisher:
         block_summary = Partition(self._names.block_summary, 0)
         if self._owned_until is None or self._broker.ends([block_summary])[block_summary] <= self._owned_until:
             return
-        with TopicReader(self._broker) as reader:
-            for record in reader.read({block_summary: self._owned_until}):
-                control = control_of(record)
-                if control and control.get("controlRecordType") == "OWNER" and control.get("publisherId") != self._id:
-                    raise OwnedElsewhereError(control)
+        for record in read_records(self._broker, {block_summary: self._owned_until}):
+            control = control_of(record)
+            if control and control.get("controlRecordType") == "OWNER" and control.get("publisherId") != self._id:
+                raise OwnedElsewhereError(control)

@@ -40,7 +40,7 @@ from streams.formats import Format
 from streams.inspection import Inspection, Place, history_lost, inspect, revisions_of
 from streams.position import ENDS_HEADER, LOST, Position, control_of, read_position
 from streams.records import Record, control_record, records_of
-from streams.topic_reader import TopicReader
+from streams.topic_reader import first_record
 from streams.topics import MESSAGE_BYTES_MAX, TopicNames, check_partitions, check_settings, topic_settings
 
 __all__ = ["Options", "StreamWriter"]
@@ -98,14 +98,11 @@ class StreamWriter:
         """
         producer = broker.open_producer(f"{names.prefix}.{names.ledger}.{journal.strand_id}", options.message_bytes_max)
         writer = cls(broker, journal, names, options, producer)
-        with TopicReader(broker) as reader:
-            writer._make_topics({names.block_summary: 1, names.catalog_changes: 1})
-            position = writer._read_position(reader, patience)
-            writer._compare(position)
-            ends = writer._read_ends(position, patience)
-            writer._inspection = inspect(
-                broker, reader, writer._journal_blocks, names, writer._counts(), ends, position
-            )
+        writer._make_topics({names.block_summary: 1, names.catalog_changes: 1})
+        position = writer._read_position(patience)
+        writer._compare(position)
+        ends = writer._read_ends(position, patience)
+        writer._inspection = inspect(broker, writer._journal_blocks, names, writer._counts(), ends, position)
         for (topic, number), end in writer._inspection.ends.items():
             writer._visible_ends[topic][number] = end
         writer.sequence_no = writer._sent = position.sequence_no
@@ -115,15 +112,15 @@ class StreamWriter:
 
     # -- taking over ------------------------------------------------------------------------------------------------
 
-    def _read_position(self, reader: TopicReader, patience: Callable[[str], None]) -> Position:
+    def _read_position(self, patience: Callable[[str], None]) -> Position:
         block_summary = Partition(self._names.block_summary, 0)
         end = self._stable_ends([block_summary], patience)[block_summary]
         start = self._broker.starts([block_summary])[block_summary]
         if 0 < start < end:  # emptied on purpose and begun again, or cut off by retention?
-            first = reader.first(block_summary, start)
+            first = first_record(self._broker, block_summary, start)
             if first is not None and (control_of(first) or {}).get("controlRecordType") != "CREATED":
                 raise history_lost(block_summary, start, self._broker.bootstrap_servers)
-        return read_position(reader, block_summary, start, end)
+        return read_position(self._broker, block_summary, start, end)
 
     def _compare(self, position: Position) -> None:
         """Refuse to go on where stream and journal tell different histories."""
@@ -162,16 +159,23 @@ class StreamWriter:
         return ends
 
     def _stable_ends(self, partitions: list[Partition], patience: Callable[[str], None]) -> dict[Partition, int]:
-        """Give the ends once nothing before them is undecided. Our own kafka_tx were ended by the fencing; others we can only await."""
+        """Give the ends once nothing before them is undecided. Our own kafka_tx can be ended; others we can only await."""
+        tried = False
         while True:
             ends = self._broker.ends(partitions)
             stable = self._broker.stable_ends(partitions)
             open_ones = [p for p in partitions if stable[p] < ends[p]]
             if not open_ones:
                 return ends
+            if not tried:
+                self._tx.end_what_hangs(open_ones)
+                tried = True
+                continue
+            topic, number = open_ones[0]
             patience(
-                f"another producer has an open Kafka transaction on {open_ones[0]}: stable up to offset "
-                f"{stable[open_ones[0]]} of {ends[open_ones[0]]}"
+                f"another producer has an open Kafka transaction on {open_ones[0]}, from offset {stable[open_ones[0]]} on. If it does "
+                f"not end: kafka-transactions.sh --bootstrap-server {self._broker.bootstrap_servers} abort --topic {topic} "
+                f"--partition {number} --start-offset {stable[open_ones[0]]}"
             )
 
     def _own(self, *, first: bool) -> None:
@@ -347,6 +351,6 @@ class StreamWriter:
 
     def _ends_header(self) -> tuple[str, bytes]:
         ends = self._visible_ends
-        for topic, number in self._inspection.behind:
+        for topic, number in (*self._inspection.behind, *self._inspection.ahead):
             ends = ends | {topic: [LOST if p == number else end for p, end in enumerate(ends[topic])]}
         return ENDS_HEADER, orjson.dumps(ends)

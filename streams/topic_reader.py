@@ -1,6 +1,6 @@
 """Reads ranges of partitions as a `read_committed` reader sees them: whole kafka_tx, in order, nothing of aborted ones.
 
-One partition at a time, from an offset up to the last stable one as it stands when that is reached. Offsets have gaps (the markers of
+From an offset up to the last stable one as it stands when that is reached. Offsets have gaps (the markers of
 kafka_tx, aborted records), so the end is told by the broker's end-of-partition event, never by counting.
 """
 
@@ -10,7 +10,6 @@ import time
 import uuid
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing
-from types import TracebackType
 from typing import Any, NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -18,7 +17,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from streams.broker import Broker, Partition, kafka_errors
 from streams.errors import KafkaUnavailableError
 
-__all__ = ["ReadRecord", "TopicReader", "consumer_config", "read_record"]
+__all__ = ["ReadRecord", "consumer_config", "first_record", "last_record", "read_record", "read_records", "tails"]
 
 _SILENCE_S = 20.0
 _WINDOW = 64
@@ -70,30 +69,29 @@ def _bytes(value: str | bytes | None) -> bytes | None:
     return value.encode() if isinstance(value, str) else value
 
 
-class TopicReader:
-    """A consumer without a group. As a context manager it closes at the end."""
+def read_records(broker: Broker, from_offsets: Mapping[Partition, int]) -> Generator[ReadRecord, None, None]:
+    """Give the visible records of some partitions, each from its offset up to its last stable one, in the order of each.
 
-    def __init__(self, broker: Broker) -> None:
-        with kafka_errors("cannot read from Kafka"):
-            self._consumer = Consumer(consumer_config(broker))
+    Each reading has a consumer of its own: librdkafka finds a new consumer's partitions at once, those of a later assignment within a
+    second.
 
-    def read(self, from_offsets: Mapping[Partition, int]) -> Generator[ReadRecord, None, None]:
-        """Give the visible records of some partitions, each from its offset up to its last stable one, in the order of each.
-
-        Raises:
-            KafkaUnavailableError: nothing comes for a while.
-            BrokerError: an offset does not exist any more.
-        """
-        if not from_offsets:
-            return
-        reading = f"reading {', '.join(f'{p} from offset {offset}' for p, offset in from_offsets.items())}"
+    Raises:
+        KafkaUnavailableError: nothing comes for a while.
+        BrokerError: an offset does not exist any more.
+    """
+    if not from_offsets:
+        return
+    reading = f"reading {', '.join(f'{p} from offset {offset}' for p, offset in from_offsets.items())}"
+    with kafka_errors(reading):
+        consumer = Consumer(consumer_config(broker))
+    with closing(consumer):
         with kafka_errors(reading):
-            self._consumer.assign([TopicPartition(*partition, offset) for partition, offset in from_offsets.items()])
+            consumer.assign([TopicPartition(*partition, offset) for partition, offset in from_offsets.items()])
         left = set(from_offsets)
         deadline = time.monotonic() + _SILENCE_S
         while left:
             with kafka_errors(reading):
-                message = self._consumer.poll(0.5)
+                message = consumer.poll(0.5)
                 if message is not None and (error := message.error()) is not None:
                     if error.code() != KafkaError._PARTITION_EOF:
                         raise KafkaException(error)
@@ -105,35 +103,27 @@ class TopicReader:
             elif time.monotonic() > deadline:
                 raise KafkaUnavailableError(f"{reading}: nothing came for {_SILENCE_S:.0f} s")
 
-    def first(self, partition: Partition, start: int) -> ReadRecord | None:
-        """Give the first visible record; None if there is none."""
-        with closing(self.read({partition: start})) as records:
-            return next(records, None)
 
-    def last(self, partition: Partition, start: int, end: int) -> ReadRecord | None:
-        """Give the last visible record; None if there is none. `start` and `end` are the partition's offsets."""
-        for tail, _ in self.tails(partition, start, end):
-            if tail:
-                return tail[-1]
-        return None
+def first_record(broker: Broker, partition: Partition, start: int) -> ReadRecord | None:
+    """Give the first visible record; None if there is none. `start` is the partition's first offset."""
+    with closing(read_records(broker, {partition: start})) as records:
+        return next(records, None)
 
-    def tails(self, partition: Partition, start: int, end: int) -> Iterator[tuple[list[ReadRecord], bool]]:
-        """Give ever more of the visible records before `end`, and whether that is all: take the first that serves."""
-        window = _WINDOW
-        while True:
-            from_offset = max(start, end - window)
-            yield list(self.read({partition: from_offset})) if end > from_offset else [], from_offset == start
-            if from_offset == start:
-                return
-            window *= 8
 
-    def close(self) -> None:
-        self._consumer.close()
+def last_record(broker: Broker, partition: Partition, start: int, end: int) -> ReadRecord | None:
+    """Give the last visible record; None if there is none. `start` and `end` are the partition's offsets."""
+    for tail, _ in tails(broker, partition, start, end):
+        if tail:
+            return tail[-1]
+    return None
 
-    def __enter__(self) -> TopicReader:
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+def tails(broker: Broker, partition: Partition, start: int, end: int) -> Iterator[tuple[list[ReadRecord], bool]]:
+    """Give ever more of the visible records before `end`, and whether that is all: take the first that serves."""
+    window = _WINDOW
+    while True:
+        from_offset = max(start, end - window)
+        yield list(read_records(broker, {partition: from_offset})) if end > from_offset else [], from_offset == start
+        if from_offset == start:
+            return
+        window *= 8

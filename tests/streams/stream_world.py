@@ -20,11 +20,12 @@ from ledger.block import Block
 from ledger.journal import Journal, JournalReader
 from streams.broker import Broker, Partition
 from streams.check import Report, check_stream, wait_until_published
+from streams.errors import KafkaUnavailableError
 from streams.position import control_of
 from streams.publisher import Publisher
 from streams.publisher_state import PublisherState
 from streams.stream_writer import Options
-from streams.topic_reader import ReadRecord, TopicReader
+from streams.topic_reader import ReadRecord, read_records
 from streams.topics import TopicNames
 
 
@@ -87,10 +88,13 @@ class World:
         return found
 
     def read(self, topic: str, partition: int = 0) -> list[ReadRecord]:
-        """Give what a read_committed reader sees of a partition."""
+        """Give what a read_committed reader sees of a partition, also of a broker that has just started."""
         where = Partition(topic, partition)
-        with TopicReader(self.broker) as reader:
-            return list(reader.read({where: self.broker.starts([where])[where]}))
+        while True:
+            try:
+                return list(read_records(self.broker, {where: self.broker.starts([where])[where]}))
+            except KafkaUnavailableError:
+                self.broker.admin.poll(0.1)
 
     def controls(self) -> list[str]:
         """Give the types of the CONTROL records, in order."""
