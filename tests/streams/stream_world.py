@@ -10,10 +10,11 @@ import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from block_builder import STRAND_ID, BlockBuilder
+from block_builder import STRAND_ID, BlockBuilder, sealed
 from confluent_kafka import Producer
 
 from ledger.block import Block
@@ -57,6 +58,14 @@ class World:
         block = self.builder.add(*writes, **kwargs)
         self.journal.append([block])
         return block
+
+    def commit_statements(self, statements: list[str]) -> Block:
+        """Commit a block that wrote nothing and has many statements."""
+        block = self.builder.add()
+        infos = tuple(replace(block.statements[0], statement=statement) for statement in statements)
+        self.builder.tip = sealed(replace(block, statements=infos))
+        self.journal.append([self.builder.tip])
+        return self.builder.tip
 
     def blocks(self) -> list[Block]:
         return [block for block, _ in self.journal.blocks()]

@@ -1,0 +1,234 @@
+"""The checker meets every kind of wrong stream: each is a copy of a right one in which one thing was changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from block_builder import BlockBuilder
+from stream_world import World
+
+from ledger.errors import AlreadyExistsError, IntegrityError
+from ledger.journal import JournalReader
+from streams.broker import Partition
+from streams.check import check_stream
+from streams.errors import ForeignStreamError
+from streams.rebuild import rebuild_ledger
+from streams.records import PROOF_HEADER, RECORD_TYPE_HEADER
+from streams.topic_reader import ReadRecord
+from streams.topics import TopicNames, topic_settings
+
+pytestmark = pytest.mark.kafka
+
+Partitions = dict[Partition, list[ReadRecord]]
+
+
+def copied(world: World, alter: Callable[[World, Partitions], None]) -> TopicNames:
+    """Publish what is committed, copy the topics under another prefix, altered; give the copy's names."""
+    world.publish()
+    topics = {t: n for t, n in world.broker.topics().items() if world.names.is_ours(t)}
+    partitions = {Partition(topic, p): world.read(topic, p) for topic, n in topics.items() for p in range(n)}
+    alter(world, partitions)
+    names = TopicNames("copy", world.ledger)
+    for topic, count in topics.items():
+        world.broker.create_topic(moved(topic), count, topic_settings(1_000_000))
+    producer = world.foreign_producer("copier")
+    producer.begin_transaction()
+    for (topic, number), records in partitions.items():
+        for record in records:
+            producer.produce(
+                moved(topic),
+                record.value,
+                record.key,
+                number,
+                timestamp=record.timestamp_ms,
+                headers=list(record.headers.items()),
+            )
+    producer.commit_transaction()
+    return names
+
+
+def moved(topic: str) -> str:
+    return topic.replace("t.", "copy.", 1)
+
+
+def longest(world: World, partitions: Partitions) -> list[ReadRecord]:
+    return max((records for p, records in partitions.items() if p.topic == world.table_topic()), key=len)
+
+
+def nothing(world: World, partitions: Partitions) -> None: ...
+
+
+def one_revision_missing(world: World, partitions: Partitions) -> None:
+    del longest(world, partitions)[1]
+
+
+def last_revision_missing(world: World, partitions: Partitions) -> None:
+    del longest(world, partitions)[-1]
+
+
+def one_revision_twice(world: World, partitions: Partitions) -> None:
+    records = longest(world, partitions)
+    records.insert(1, records[1])
+
+
+def last_revision_twice(world: World, partitions: Partitions) -> None:
+    records = longest(world, partitions)
+    records.append(records[-1])
+
+
+def two_revisions_swapped(world: World, partitions: Partitions) -> None:
+    records = longest(world, partitions)
+    records[1], records[2] = records[2], records[1]
+
+
+def one_block_missing(world: World, partitions: Partitions) -> None:
+    summaries = partitions[Partition(world.names.block_summary, 0)]
+    del summaries[4]
+
+
+def value_altered(world: World, partitions: Partitions) -> None:
+    records = longest(world, partitions)
+    records[1] = records[1]._replace(value=(records[1].value or b"").replace(b'"n":', b'"m":'))
+
+
+def key_altered(world: World, partitions: Partitions) -> None:
+    records = longest(world, partitions)
+    records[1] = records[1]._replace(key=b"another document")
+
+
+def time_altered(world: World, partitions: Partitions) -> None:
+    records = longest(world, partitions)
+    records[1] = records[1]._replace(timestamp_ms=1)
+
+
+def proof_altered(world: World, partitions: Partitions) -> None:
+    records = longest(world, partitions)
+    proof = records[1].headers[PROOF_HEADER].replace(b"a note", b"A note")
+    records[1] = records[1]._replace(headers=records[1].headers | {PROOF_HEADER: proof})
+
+
+def summary_altered(world: World, partitions: Partitions) -> None:
+    summaries = partitions[Partition(world.names.block_summary, 0)]
+    proof = summaries[4].headers[PROOF_HEADER].replace(b"UPDATE", b"DELETE")
+    summaries[4] = summaries[4]._replace(headers=summaries[4].headers | {PROOF_HEADER: proof})
+
+
+def proof_cut_short(world: World, partitions: Partitions) -> None:
+    records = longest(world, partitions)
+    records[1] = records[1]._replace(headers=records[1].headers | {PROOF_HEADER: records[1].headers[PROOF_HEADER][:-5]})
+
+
+def summary_of_another_history(world: World, partitions: Partitions) -> None:
+    other = BlockBuilder()
+    for i in range(20):
+        other.add(("Cars", f"Cars {i % 10}", {"n": i, "note": "forged"}))
+    from streams.records import records_of
+
+    assert other.tip is not None
+    forged = records_of(other.tip, world.names)[-1]
+    summaries = partitions[Partition(world.names.block_summary, 0)]
+    summaries[-1] = summaries[-1]._replace(
+        value=forged.value, headers={n: v for n, v in forged.headers if isinstance(v, bytes)}
+    )
+
+
+WRONGS = [
+    (one_revision_missing, "must be revision"),
+    (last_revision_missing, "is missing in copy."),
+    (one_revision_twice, "must be revision"),
+    (last_revision_twice, "a second time"),
+    (two_revisions_swapped, "must be revision"),
+    (one_block_missing, "does not follow the block before it"),
+    (value_altered, "its value is not that of its proof"),
+    (key_altered, "its key is not that of its proof"),
+    (time_altered, "its timestamp is not that of its proof"),
+    (proof_altered, "hash"),
+    (summary_altered, "entriesHashList, transactionInfo"),
+    (proof_cut_short, "its proof is no Ion"),
+    (summary_of_another_history, "does not follow the block before it"),
+]
+
+
+@pytest.mark.parametrize(("wrong", "message"), WRONGS, ids=[wrong.__name__ for wrong, _ in WRONGS])
+def test_each_wrong_stream_is_found_out_without_the_journal(
+    world: World, wrong: Callable[[World, Partitions], None], message: str
+) -> None:
+    world.commit(20, note="a note")
+    names = copied(world, wrong)
+    with pytest.raises(IntegrityError, match=message):
+        check_stream(world.broker, names, None)
+
+
+def test_an_unaltered_copy_is_right_with_and_without_the_journal(world: World) -> None:
+    world.commit(20)
+    names = copied(world, nothing)
+    reader = JournalReader.open(world.directory)
+    assert check_stream(world.broker, names, None) == check_stream(world.broker, names, reader)
+    reader.close()
+
+
+def test_a_stream_that_lacks_the_journals_last_blocks_is_found_out_with_it(world: World) -> None:
+    world.commit(20)
+    world.publish()
+    world.commit(1)
+    reader = JournalReader.open(world.directory)
+    with pytest.raises(IntegrityError, match="block 20 is not in the topics"):
+        check_stream(world.broker, world.names, reader)
+    reader.close()
+
+
+def test_a_record_without_our_headers_is_foreign(world: World) -> None:
+    def without_headers(world: World, partitions: Partitions) -> None:
+        records = longest(world, partitions)
+        records[1] = records[1]._replace(headers={RECORD_TYPE_HEADER: b"SOMETHING"})
+
+    world.commit(20)
+    with pytest.raises(ForeignStreamError, match="was not written by a publisher"):
+        check_stream(world.broker, copied(world, without_headers), None)
+
+
+def test_a_stream_that_is_not_there_is_named(world: World) -> None:
+    with pytest.raises(ForeignStreamError, match="there is no stream"):
+        check_stream(world.broker, world.names, None)
+
+
+def test_a_ledger_rebuilt_from_the_topics_is_the_same_block_for_block(world: World) -> None:
+    world.commit(30)
+    world.commit_block(("Cars", "Cars 1", None), ("Owners", "o", {"name": "Raul", "since": 2019}), ("Cars", "new", {}))
+    world.commit_block()
+    world.publish()
+    rebuilt = rebuild_ledger(world.broker, world.names, world.data / "rebuilt")
+    reader = JournalReader.open(world.data / "rebuilt")
+    assert [block for block, _ in reader.blocks()] == world.blocks()
+    reader.close()
+    assert (rebuilt.blocks, rebuilt.tip) == (32, world.blocks()[-1].address)
+    with pytest.raises(AlreadyExistsError):
+        rebuild_ledger(world.broker, world.names, world.data / "rebuilt")
+
+
+def test_a_rebuild_names_the_first_wrong_block_and_leaves_nothing_at_its_place(world: World) -> None:
+    world.commit(20, note="a note")
+    names = copied(world, summary_altered)
+    with pytest.raises(IntegrityError, match="entriesHashList, transactionInfo"):
+        rebuild_ledger(world.broker, names, world.data / "rebuilt")
+    assert not (world.data / "rebuilt").exists()
+
+
+@pytest.mark.parametrize("value_format", ["json", "ion"])
+def test_a_block_near_the_size_limit_goes_through(world: World, value_format: str) -> None:
+    """Control characters are the worst case: JSON needs six bytes for each."""
+    from dataclasses import replace
+
+    from ledger.limits import Limits
+
+    world.options = replace(world.options, value_format=value_format)
+    limits = Limits()
+    worst = "\x01" * (limits.statement_characters_max - 1)
+    statements = limits.block_bytes_max // limits.statement_characters_max
+    world.commit_statements([worst] * statements)
+    document = "\x01" * (limits.document_bytes_max - 100)
+    world.commit_block(*(("Cars", f"Cars {i}", {"text": document}) for i in range(40)))
+    world.publish()
+    world.check()
+    assert rebuild_ledger(world.broker, world.names, world.data / "rebuilt").blocks == 2
