@@ -19,9 +19,10 @@ from ledger.errors import EvaluationError, LimitExceededError
 from ledger.partiql.code import Env, Evaluate, Rows, Run, constant
 from ledger.partiql.comparison import bare, text_of, type_name_of
 from ledger.partiql.compiler import Compiler
+from ledger.partiql.conjuncts import conjuncts_of
 from ledger.partiql.context import Document
 from ledger.partiql.edits import KeyPath, insert_at, remove_at, set_at
-from ledger.partiql.joins import conjuncts_of, declare_all, joined
+from ledger.partiql.joins import declare_all, joined
 from ledger.partiql.navigation import ion_value
 from ledger.partiql.scope import Scope
 from ledger.partiql.sources import SourcePlan, table_named

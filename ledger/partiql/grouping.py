@@ -10,21 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
-from decimal import Decimal
 
-from ledger.index_key import order_key
 from ledger.partiql.aggregates import AGGREGATES, Accumulator, Distinct
 from ledger.partiql.code import Code, Env, Evaluate, Rows, constant
 from ledger.partiql.comparison import MistypedError, is_absent
 from ledger.partiql.compiler import Compiler
+from ledger.partiql.grouping_keys import group_key
 from ledger.partiql.navigation import struct_of
 from ledger.partiql.projection import column_name
 from ledger.partiql.scope import Scope, slot_code
 from ledger.partiql.statements import Aggregate, Expression, GroupBy, Name, Path, Subquery
 from ledger.query_values import Bag, QueryValue
-from ledger.values import Symbol
 
-__all__ = ["group_key", "has_aggregates", "plan_grouping"]
+__all__ = ["has_aggregates", "plan_grouping"]
 
 
 def has_aggregates(node: object) -> bool:
@@ -153,16 +151,6 @@ class _Grouping:
 def _set(env: Env, slots: Sequence[int], values: Sequence[QueryValue]) -> None:
     for slot, value in zip(slots, values, strict=True):
         env[slot] = value
-
-
-def group_key(value: QueryValue) -> object:
-    """Give what is equal in Python where values are equal under PartiQL's `=`, nulls to each other too; quicker than `order_key`."""
-    kind = type(value)
-    if kind is str or kind is int or kind is Decimal or (kind is float and value == value):
-        return value
-    if kind is Symbol and value.text is not None:  # type: ignore[union-attr]
-        return value.text  # type: ignore[union-attr]
-    return order_key(value)
 
 
 def plan_grouping(compiler: Compiler, group_by: GroupBy | None, inner: Scope, below: Rows) -> tuple[Rows, Scope]:

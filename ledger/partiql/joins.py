@@ -4,6 +4,7 @@ Rules:
 - Nested loops, the innermost last. A conjunct is checked as soon as all that it reads is set.
 - A table is looked up, by document id or by index, where a conjunct says what to look for; else it is scanned. Among what could
   come next, a look-up comes before a scan, and a source that makes later look-ups possible before one that does not.
+- What is neither looked up nor the first is held by key, if an equality with what came before allows it, and scanned once.
 - Outer joins keep their place and their own conjuncts: what WHERE says of the kept side is checked below, the rest above.
 """
 
@@ -12,24 +13,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from ledger.partiql.code import Code, Env, Evaluate, Rows
+from ledger.partiql.code import Env, Evaluate, Rows
 from ledger.partiql.compiler import Compiler
-from ledger.partiql.operations import binary_of, membership
+from ledger.partiql.conjuncts import Conjunct, Equality, Hint, all_hold, conjuncts_of
+from ledger.partiql.hash_join import hashed
 from ledger.partiql.scope import Scope
-from ledger.partiql.sources import Equality, SourcePlan, declare
-from ledger.partiql.statements import Binary, Expression, From, In, Logical, Source
+from ledger.partiql.sources import SourcePlan, declare
+from ledger.partiql.statements import Expression, From, Source
+from ledger.partiql.ways import Way, way_to
 from ledger.query_values import UNMATCHED
 
 __all__ = ["declare_all", "joined", "plan_from"]
-
-
-@dataclass(frozen=True, slots=True)
-class Conjunct:
-    """A condition that every row must meet. `reads`: the slots it needs; `equalities`: the look-ups that it allows."""
-
-    run: Evaluate
-    reads: frozenset[int]
-    equalities: tuple[Equality, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,59 +95,6 @@ def _declared(compiler: Compiler, tree: From, scope: Scope, ordinals: bool) -> S
     return JoinPlan(tree.kind, left, right, on)
 
 
-# Conjuncts.
-
-
-def conjuncts_of(compiler: Compiler, condition: Expression | None, scope: Scope) -> tuple[Conjunct, ...]:
-    if condition is None:
-        return ()
-    if isinstance(condition, Logical) and condition.operator == "and":
-        return tuple(c for operand in condition.operands for c in conjuncts_of(compiler, operand, scope))
-    if isinstance(condition, Binary) and condition.operator == "=":
-        left, left_reads = compiler.recorded(condition.left, scope)
-        right, right_reads = compiler.recorded(condition.right, scope)
-        equalities = (*_equality(left, right, right_reads), *_equality(right, left, left_reads))
-        return (Conjunct(binary_of(compiler, condition, left, right).run, left_reads | right_reads, equalities),)
-    if isinstance(condition, In) and not condition.negated:
-        return (_in_conjunct(compiler, condition, scope),)
-    code, reads = compiler.recorded(condition, scope)
-    return (Conjunct(code.run, reads),)
-
-
-def _equality(path: Code, value: Code, reads: frozenset[int]) -> Iterator[Equality]:
-    if path.path is not None and path.path[0] not in reads:
-        yield Equality(path.path, value.run, reads, several=False)
-
-
-def _in_conjunct(compiler: Compiler, condition: In, scope: Scope) -> Conjunct:
-    operand, reads = compiler.recorded(condition.operand, scope)
-    outside, compiler.reads = compiler.reads, set()
-    code, items = membership(compiler, condition, operand, scope)
-    item_reads = frozenset(compiler.reads)
-    compiler.reads |= outside
-    equalities: tuple[Equality, ...] = ()
-    if operand.path is not None and operand.path[0] not in item_reads:
-        equalities = (Equality(operand.path, items, item_reads, several=True),)
-    return Conjunct(code.run, reads | item_reads, equalities)
-
-
-def _all_hold(conjuncts: Sequence[Conjunct]) -> Evaluate:
-    """Give a predicate that is True where all conjuncts are True; it need not tell false from unknown."""
-    runs = [conjunct.run for conjunct in conjuncts]
-    if not runs:
-        return lambda _: True
-    if len(runs) == 1:
-        return runs[0]
-
-    def all_hold(env: Env) -> bool:
-        for run in runs:  # noqa: SIM110 (a generator for each row would cost more than the conjuncts)
-            if run(env) is not True:
-                return False
-        return True
-
-    return all_hold
-
-
 # Ways and order.
 
 
@@ -173,29 +114,28 @@ class _Order:
         self._ways = {leaf: [] for leaf in plan.leaves} if compiler.naive else self._all_ways(plan.leaves, conjuncts)
 
     def _all_ways(self, leaves: Sequence[SourcePlan | JoinPlan], conjuncts: Sequence[Conjunct]) -> _Ways:
-        """Find, for each table, the look-ups that conjuncts allow: (rank, slots it needs, equality), the best first."""
+        """Find, for each table, the look-ups that conjuncts allow, the best first, each with the slots that it needs."""
         of_slot = {slot: leaf for leaf in leaves if isinstance(leaf, SourcePlan) for slot in leaf.slots}
         ways: _Ways = {leaf: [] for leaf in leaves}
-        for conjunct in conjuncts:
-            for equality in conjunct.equalities:
-                leaf = of_slot.get(equality.path[0])
-                way = leaf.way(equality) if leaf is not None else None
-                if leaf is not None and way is not None:
-                    ways[leaf].append((way[0], equality.reads & self.own, equality))
+        for hint in (hint for conjunct in conjuncts for hint in conjunct.hints):
+            for leaf in {of_slot[slot]: None for slot in _slots_of(hint) if slot in of_slot}:
+                way = None if leaf.stored is None else way_to(leaf.stored, hint)
+                if way is not None:
+                    ways[leaf].append((way, way.reads & self.own))
         for found in ways.values():
-            found.sort(key=lambda way: (way[0], len(way[1])))
+            found.sort(key=lambda way: (way[0].rank, len(way[1])))
         return ways
 
-    def best_way(self, leaf: SourcePlan | JoinPlan, besides: Iterable[int] = ()) -> tuple[int, Equality] | None:
+    def best_way(self, leaf: SourcePlan | JoinPlan, besides: Iterable[int] = ()) -> Way | None:
         """Find the best look-up of a table by what is set, and what `besides` would be."""
         known = self.bound.union(besides) if besides else self.bound
-        return next(((rank, equality) for rank, needs, equality in self._ways[leaf] if needs <= known), None)
+        return next((way for way, needs in self._ways[leaf] if needs <= known), None)
 
     def next_leaf(self, leaves: Sequence[SourcePlan | JoinPlan]) -> SourcePlan | JoinPlan:
         ready = [leaf for leaf in leaves if leaf.reads & self.own <= self.bound]
         if self.compiler.naive or len(ready) == 1:
             return ready[0]
-        looked_up = [(way[0], i) for i, leaf in enumerate(ready) if (way := self.best_way(leaf)) is not None]
+        looked_up = [(way.rank, i) for i, leaf in enumerate(ready) if (way := self.best_way(leaf)) is not None]
         if looked_up:
             return ready[min(looked_up)[1]]
         if len(leaves) > _GAINS_OF:
@@ -208,22 +148,57 @@ class _Order:
 
     def visit(self, leaf: SourcePlan | JoinPlan) -> None:
         """Put a leaf at the end of the order, with the conjuncts that can be checked there."""
-        best = self.best_way(leaf)
         if isinstance(leaf, JoinPlan):
             kept = frozenset(leaf.left.slots)
             below = [c for c, needs in self.waiting if needs & kept and needs <= self.bound | kept]
             rows = _outer_join(self.compiler, leaf, below if leaf.kind == "left" else [])
+            checked = self._checked(leaf)
+            self.steps.append(_filtered(rows, all_hold(checked)) if checked else rows)
+            return
+        way = self.best_way(leaf)
+        checked = self._checked(leaf)
+        probe = None if way is not None or leaf.reads or self.compiler.naive else _probe(leaf, checked)
+        if probe is None:
+            self.steps.append(leaf.rows(self.compiler, way, all_hold(checked)))
+            return
+        own = frozenset(leaf.slots)
+        rows = leaf.rows(self.compiler, None, all_hold([c for c in checked if c.reads <= own]))
+        rest = all_hold([c for c in checked if not c.reads <= own])
+        self.steps.append(hashed(rows, leaf.slots, probe.key, probe.value, rest, self.compiler.slots()))
+
+    def _checked(self, leaf: SourcePlan | JoinPlan) -> list[Conjunct]:
+        """Bind the leaf's slots, and take the conjuncts that can be checked now."""
         self.bound.update(leaf.slots)
         checked = [c for c, needs in self.waiting if needs <= self.bound]
         self.waiting = [(c, needs) for c, needs in self.waiting if not needs <= self.bound]
-        predicate = _all_hold(checked)
-        if isinstance(leaf, JoinPlan):
-            self.steps.append(_filtered(rows, predicate) if checked else rows)
-        else:
-            self.steps.append(leaf.rows(self.compiler, best[1] if best else None, predicate))
+        return checked
 
 
-_Ways = dict[SourcePlan | JoinPlan, list[tuple[int, frozenset[int], Equality]]]
+def _probe(leaf: SourcePlan, checked: Sequence[Conjunct]) -> Equality | None:
+    """Find an equality with what changes from row to row, for which it pays to hold the leaf's rows by key."""
+    own = frozenset(leaf.slots)
+    for hint in (hint for conjunct in checked for hint in conjunct.hints):
+        if (
+            isinstance(hint, Equality)
+            and not hint.several
+            and hint.path[0] in own
+            and hint.reads
+            and not hint.reads & own
+        ):
+            return hint
+    return None
+
+
+def _slots_of(hint: Hint) -> Iterator[int]:
+    """Give the slots of the sources that a hint could lead to."""
+    if isinstance(hint, Equality):
+        yield hint.path[0]
+    else:
+        for inner in hint.branches[0]:
+            yield from _slots_of(inner)
+
+
+_Ways = dict[SourcePlan | JoinPlan, list[tuple[Way, frozenset[int]]]]
 
 
 def joined(compiler: Compiler, plan: Leaf, conjuncts: Sequence[Conjunct]) -> Rows:
@@ -285,7 +260,7 @@ def _full_join(compiler: Compiler, plan: JoinPlan, left: Rows) -> Rows:
     right = joined(compiler, plan.right, ())
     left_slots, right_slots = plan.left.slots, plan.right.slots
     left_nulls, right_nulls = _nulls(plan.left), _nulls(plan.right)
-    predicate = _all_hold(plan.on)
+    predicate = all_hold(plan.on)
 
     def rows(env: Env) -> Iterator[None]:
         held = []

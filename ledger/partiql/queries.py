@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -61,8 +62,13 @@ def _plan_select(compiler: Compiler, select: Select, scope: Scope) -> QueryCode:
         rows = _filtered(rows, compiler.compile(select.having, inner).run)
     projected = _project(compiler, select, inner)
     keys = [_order_key(compiler, key, inner, projected.codes) for key in select.order_by]
-    values = _ordered(rows, projected.run, keys, select.order_by, distinct=select.distinct)
-    values = _cut(compiler, select, values, scope)
+    cut = _cut(compiler, select, scope)
+    if keys:
+        wanted = None if select.distinct else cut.wanted()
+        values = _sorted(rows, projected.run, keys, select.order_by, wanted)
+    else:
+        values = _projected(rows, projected.run)
+    values = cut.of(bag_operators.distinct(values) if select.distinct else values)
     if isinstance(select.projection, Pivot):
         return QueryCode(_pivoted(values), single=True)
     return QueryCode(values, projected.columns, ordered=bool(keys))
@@ -125,38 +131,49 @@ def _order_key(compiler: Compiler, key: OrderKey, scope: Scope, columns: dict[st
     return code.run
 
 
-def _ordered(
-    rows: Rows, project: Evaluate, keys: Sequence[Evaluate], order: Sequence[OrderKey], *, distinct: bool
-) -> Callable[[Env], Iterator[QueryValue]]:
-    if keys:
-        below = _sorted(rows, project, keys, order)
-    else:
-
-        def below(env: Env) -> Iterator[QueryValue]:
-            for _ in rows(env):
-                value = project(env)
-                if value is not MISSING:
-                    yield value
-
-    return bag_operators.distinct(below) if distinct else below
-
-
-def _sorted(
-    rows: Rows, project: Evaluate, keys: Sequence[Evaluate], order: Sequence[OrderKey]
-) -> Callable[[Env], Iterator[QueryValue]]:
+def _projected(rows: Rows, project: Evaluate) -> Callable[[Env], Iterator[QueryValue]]:
     def values(env: Env) -> Iterator[QueryValue]:
-        held: list[tuple[list[bytes], QueryValue]] = []
         for _ in rows(env):
             value = project(env)
             if value is not MISSING:
-                held.append(([order_key(key(env)) for key in keys], value))
-                env[0].hold(len(held))
-        for i in reversed(range(len(order))):  # stable sorts, the last key first
-            held.sort(key=_sort_key(i, order[i]), reverse=order[i].descending)
-        for _, value in held:
+                yield value
+
+    return values
+
+
+def _sorted(
+    rows: Rows,
+    project: Evaluate,
+    keys: Sequence[Evaluate],
+    order: Sequence[OrderKey],
+    wanted: Callable[[Env], int] | None = None,
+) -> Callable[[Env], Iterator[QueryValue]]:
+    """Sort; where only the first `wanted` rows are asked for, no more than a few times as many are held."""
+
+    def values(env: Env) -> Iterator[QueryValue]:
+        first = wanted(env) if wanted else None
+        held: list[tuple[list[bytes], QueryValue]] = []
+        most = None if first is None else 2 * first + 1_000
+        for _ in rows(env):
+            value = project(env)
+            if value is MISSING:
+                continue
+            held.append(([order_key(key(env)) for key in keys], value))
+            if len(held) == most:
+                held = _in_order(held, order)[:first]
+            env[0].hold(len(held))
+        for _, value in _in_order(held, order)[:first]:
             yield value
 
     return values
+
+
+def _in_order(
+    held: list[tuple[list[bytes], QueryValue]], order: Sequence[OrderKey]
+) -> list[tuple[list[bytes], QueryValue]]:
+    for i in reversed(range(len(order))):  # stable sorts, the last key first
+        held.sort(key=_sort_key(i, order[i]), reverse=order[i].descending)
+    return held
 
 
 def _sort_key(i: int, key: OrderKey) -> Callable[[tuple[list[bytes], QueryValue]], bytes]:
@@ -169,19 +186,37 @@ def _sort_key(i: int, key: OrderKey) -> Callable[[tuple[list[bytes], QueryValue]
 # LIMIT, OFFSET.
 
 
-def _cut(
-    compiler: Compiler, query: Select | SetOperation, below: Callable[[Env], Iterator[QueryValue]], scope: Scope
-) -> Callable[[Env], Iterator[QueryValue]]:
-    if query.limit is None and query.offset is None:
-        return below
-    limit = None if query.limit is None else _count(compiler, "LIMIT", query.limit, scope)
-    offset = None if query.offset is None else _count(compiler, "OFFSET", query.offset, scope)
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """LIMIT and OFFSET of one query."""
 
-    def values(env: Env) -> Iterator[QueryValue]:
-        first = offset(env) if offset else 0
-        return islice(below(env), first, first + limit(env) if limit else None)
+    limit: Callable[[Env], int] | None
+    offset: Callable[[Env], int] | None
 
-    return values
+    def wanted(self) -> Callable[[Env], int] | None:
+        """How many rows from the first on are needed."""
+        limit, offset = self.limit, self.offset
+        if limit is None or offset is None:
+            return limit
+        return lambda env: limit(env) + offset(env)
+
+    def of(self, below: Callable[[Env], Iterator[QueryValue]]) -> Callable[[Env], Iterator[QueryValue]]:
+        limit, offset = self.limit, self.offset
+        if limit is None and offset is None:
+            return below
+
+        def values(env: Env) -> Iterator[QueryValue]:
+            first = offset(env) if offset else 0
+            return islice(below(env), first, first + limit(env) if limit else None)
+
+        return values
+
+
+def _cut(compiler: Compiler, query: Select | SetOperation, scope: Scope) -> _Cut:
+    return _Cut(
+        None if query.limit is None else _count(compiler, "LIMIT", query.limit, scope),
+        None if query.offset is None else _count(compiler, "OFFSET", query.offset, scope),
+    )
 
 
 def _count(compiler: Compiler, clause: str, expression: Expression, scope: Scope) -> Callable[[Env], int]:
@@ -218,12 +253,12 @@ def _plan_set_operation(compiler: Compiler, node: SetOperation, scope: Scope) ->
         if left.columns != right.columns:
             right_rows = _renamed(right.rows, right.columns, left.columns)
     values = bag_operators.combined(node.operator, left.rows, right_rows, keep=node.all)
-    slot = compiler.slots()
+    slot, cut = compiler.slots(), _cut(compiler, node, scope)
     if node.order_by:
         row_scope = Scope(parent=scope, sources=[Variable(None, slot)])
         keys = [_order_key(compiler, key, row_scope, {}) for key in node.order_by]
         values = _sorted(_into_slot(values, slot), lambda env: env[slot], keys, node.order_by)
-    return QueryCode(_cut(compiler, node, values, scope), columns, ordered=bool(node.order_by))
+    return QueryCode(cut.of(values), columns, ordered=bool(node.order_by))
 
 
 def _operand(compiler: Compiler, node: Query | Expression, scope: Scope) -> QueryCode:

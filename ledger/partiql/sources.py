@@ -12,33 +12,24 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from ledger.block import SYSTEM_TABLE_NAME
-from ledger.catalog import Index, Table
+from ledger.catalog import Table
 from ledger.partiql import history
 from ledger.partiql.code import Code, Env, Evaluate, Rows, constant
-from ledger.partiql.comparison import bare, is_absent, text_of
+from ledger.partiql.comparison import bare
 from ledger.partiql.compiler import Compiler
 from ledger.partiql.context import Document
 from ledger.partiql.navigation import elements_of
 from ledger.partiql.scope import Scope, Variable, did_you_mean, slot_code
 from ledger.partiql.statements import Call, Expression, FieldStep, Literal, Name, Path, Source
-from ledger.query_values import MISSING, Bag, QueryValue
+from ledger.partiql.ways import Documents, Stored, Way, scan
+from ledger.query_values import MISSING, QueryValue
 from ledger.values import MultiStruct, Sexp, Value, fields_of
 
-__all__ = ["Equality", "SourcePlan", "declare", "table_named"]
+__all__ = ["SourcePlan", "declare", "table_named"]
 
 _COMMITTED = "_ql_committed_"
 _COMMITTED_FIELDS = frozenset({"blockAddress", "hash", "data", "dataHash", "metadata"})
 _SYSTEM_FIELDS = frozenset({"tableId", "name", "indexes", "status"})
-
-
-@dataclass(frozen=True, slots=True)
-class Equality:
-    """A conjunct `path = value` or `path IN values`. `reads`: the slots that must be set before `value` can be evaluated."""
-
-    path: tuple[int, tuple[str, ...]]
-    value: Evaluate
-    reads: frozenset[int]
-    several: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,73 +49,25 @@ class SourcePlan:
     def slots(self) -> tuple[int, ...]:
         return (self.slot, self.slot + 1) if self.at_slot is None else (self.slot, self.slot + 1, self.at_slot)
 
-    def way(self, equality: Equality) -> tuple[int, Index | None] | None:
-        """Tell whether an equality gives a way to this source: (rank, index or None for the document id); lower ranks are better."""
+    @property
+    def stored(self) -> Stored | None:
+        """The table below, if hints may lead to its documents."""
         if self.table is None or self.kind == "system":
             return None
-        slot, fields = equality.path
-        if (slot == self.slot + 1 and not fields) or (
-            slot == self.slot and fields == ("metadata", "id") and self.kind in ("committed", "history")
-        ):
-            return (2 if equality.several else 0), None
-        inside = fields[1:] if self.kind == "committed" and fields[:1] == ("data",) else fields
-        if (
-            slot != self.slot
-            or len(inside) != 1
-            or self.kind == "history"
-            or (inside is fields) != (self.kind == "table")
-        ):
-            return None
-        index = self.table.index_on(inside[0])
-        return None if index is None else ((3 if equality.several else 1), index)
+        return Stored(self.table, self.kind, self.slot, self.interval)
 
-    def rows(self, compiler: Compiler, equality: Equality | None, predicate: Evaluate) -> Rows:
-        """Give the rows that pass `predicate`, by way of `equality` or all of them."""
+    def rows(self, compiler: Compiler, way: Way | None, predicate: Evaluate) -> Rows:
+        """Give the rows that pass `predicate`, by a way or all of them."""
         if self.kind in ("values", "unpivot"):
             return self._value_rows(predicate)
         if self.kind == "system":
             return _system_rows(self.slot, predicate)
-        assert self.table is not None
+        stored = self.stored
+        assert stored is not None
+        if way is None:
+            compiler.scans[stored.table.name] = None
         view = history.committed_struct if self.kind != "table" else None
-        if equality is None:
-            compiler.scans[self.table.name] = None
-            documents = self._all_documents(self.table)
-        else:
-            way = self.way(equality)
-            assert way is not None
-            documents = self._found(self.table, way[1], equality)
-        return _document_rows(self.slot, documents, view, predicate)
-
-    def _all_documents(self, table: Table) -> Callable[[Env], Iterator[Document]]:
-        interval, name = self.interval, table.name
-
-        def scan(env: Env) -> Iterator[Document]:
-            run = env[0]
-            run.scans.append(name)
-            if interval is not None:
-                return interval.select(env, run.context.history(table, None))
-            return run.context.scan(table)  # type: ignore[no-any-return]
-
-        return scan
-
-    def _found(self, table: Table, index: Index | None, equality: Equality) -> Callable[[Env], Iterator[Document]]:
-        value = equality.value
-        one = _by_index(table, index) if index else _by_id(table, self.interval)
-        if not equality.several:
-            return lambda env: one(env, value(env))
-
-        def each(env: Env) -> Iterator[Document]:
-            """Look each element up, and give what several elements lead to once."""
-            items = bare(value(env))
-            seen: set[tuple[str, int]] = set()
-            for item in items if type(items) in (list, Bag, Sexp) else ():
-                for document in one(env, item):
-                    key = (document.document_id, document.version)
-                    if key not in seen:
-                        seen.add(key)
-                        yield document
-
-        return each
+        return _document_rows(self.slot, way.documents if way else scan(stored), view, predicate)
 
     def _value_rows(self, predicate: Evaluate) -> Rows:
         assert self.values is not None
@@ -152,7 +95,7 @@ class SourcePlan:
 
 def _document_rows(
     slot: int,
-    documents: Callable[[Env], Iterator[Document]],
+    documents: Documents,
     view: Callable[[Document], QueryValue] | None,
     predicate: Evaluate,
 ) -> Rows:
@@ -180,32 +123,6 @@ def _document_rows(
                 yield
 
     return rows if view is None else viewed_rows
-
-
-def _by_id(table: Table, interval: history.Interval | None) -> Callable[[Env, QueryValue], Iterator[Document]]:
-    def look_up(env: Env, value: QueryValue) -> Iterator[Document]:
-        document_id = value if type(value) is str else text_of(value)
-        if document_id is None:
-            return iter(())
-        run = env[0]
-        run.look_ups += 1
-        if interval is not None:
-            return interval.select(env, run.context.history(table, document_id))
-        document = run.context.document(table, document_id)
-        return iter(()) if document is None else iter((document,))
-
-    return look_up
-
-
-def _by_index(table: Table, index: Index) -> Callable[[Env, QueryValue], Iterator[Document]]:
-    def look_up(env: Env, value: QueryValue) -> Iterator[Document]:
-        if value is MISSING or is_absent(value):
-            return iter(())
-        run = env[0]
-        run.look_ups += 1
-        return run.context.look_up(table, index, value)  # type: ignore[no-any-return]
-
-    return look_up
 
 
 def _with_ordinals(value: QueryValue) -> Iterator[tuple[QueryValue, QueryValue]]:

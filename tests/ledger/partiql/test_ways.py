@@ -8,6 +8,7 @@ import pytest
 from plain_world import PlainWorld
 
 from ledger import partiql
+from ledger.limits import Limits
 from ledger.values import Symbol, Value
 
 TABLES = {
@@ -36,6 +37,8 @@ def world() -> PlainWorld:
         ("SELECT * FROM T WHERE a IN ?", ([1, 2],), 2, 2),
         ("SELECT * FROM T WHERE a IN (SELECT VALUE u.v FROM U AS u WHERE u.k IN (1, 2))", (), 4, 4),
         ("SELECT * FROM T WHERE b = 1 AND a = 1", (), 1, 3),
+        ("SELECT * FROM T WHERE a = 3 OR b = 1 OR a IN (4, 5)", (), 4, 5),
+        ("SELECT * FROM T BY d WHERE (a = 3 AND c = '3') OR d = 'D000000000000000000004'", (), 2, 2),
         ("SELECT * FROM T BY d WHERE d = ?", ("D000000000000000000004",), 1, 1),
         ("SELECT * FROM T BY d WHERE d = ?", (Symbol("D000000000000000000004"),), 1, 1),
         ("SELECT * FROM T BY d WHERE d = ?", (5,), 0, 0),
@@ -73,7 +76,7 @@ def test_equality_with_an_index_or_an_id_looks_up(
     [
         ("SELECT * FROM T", ("T",)),
         ("SELECT * FROM T WHERE c = '3'", ("T",)),
-        ("SELECT * FROM T WHERE a = 3 OR b = 1", ("T",)),
+        ("SELECT * FROM T WHERE a = 3 OR c = '1'", ("T",)),
         ("SELECT * FROM T WHERE a > 3", ("T",)),
         ("SELECT * FROM T WHERE a NOT IN (3)", ("T",)),
         ("SELECT * FROM T WHERE a = b", ("T",)),
@@ -107,3 +110,32 @@ def test_a_plan_names_the_tables_it_relied_on(world: PlainWorld) -> None:
 def test_a_subquery_that_depends_on_nothing_runs_once(world: PlainWorld) -> None:
     statistics = world.execute("SELECT VALUE a FROM T WHERE b IN (SELECT VALUE p.a FROM Plain AS p)").statistics
     assert statistics.documents_read == 10 + 3
+
+
+@pytest.mark.parametrize(
+    ("statement", "documents", "rows"),
+    [
+        ("SELECT * FROM Plain AS p, T AS t WHERE t.c = CAST(p.a AS string)", 3 + 10, 3),
+        ("SELECT * FROM Plain AS p LEFT JOIN U AS u ON u.v = p.a AND u.v < 2", 3 + 10, 3),
+        ("SELECT VALUE (SELECT u.k FROM U AS u WHERE u.v = p.a) FROM Plain AS p", 3 + 10, 3),
+        ("SELECT * FROM Plain AS p, U AS u, T AS t WHERE u.v = p.a AND t.c = '1'", 3 + 10 + 2 * 10, 2),
+    ],
+)
+def test_without_an_index_a_join_scans_each_table_once_and_goes_by_key(
+    world: PlainWorld, statement: str, documents: int, rows: int
+) -> None:
+    result = world.execute(statement)
+    assert (result.statistics.documents_read, len(result.rows)) == (documents, rows)
+
+
+def test_a_table_too_large_to_hold_is_scanned_again_for_each_row() -> None:
+    world = PlainWorld(TABLES, INDEXES, limits=Limits(rows_per_statement_max=5))
+    result = world.execute("SELECT * FROM Plain AS p, U AS u WHERE u.v = p.a")
+    assert len(result.rows) == 2
+    assert result.statistics.documents_read == 3 + 6 + 3 * 10
+
+
+def test_an_ordered_query_holds_little_more_than_it_is_asked_for() -> None:
+    world = PlainWorld({"T": [{"a": i % 7, "n": i} for i in range(5_000)]}, limits=Limits(rows_per_statement_max=1_100))
+    rows = world.rows("SELECT VALUE n FROM T ORDER BY a DESC, n LIMIT 3 OFFSET 1")
+    assert rows == [13, 20, 27]
