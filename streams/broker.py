@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -203,13 +203,16 @@ class Broker:
             answers = self.admin.list_offsets(asked, isolation_level=isolation, request_timeout=_REQUEST_S)
             return {Partition(tp.topic, tp.partition): answer.result().offset for tp, answer in answers.items()}
 
-    def open_producer(self, transactional_id: str, message_bytes_max: int) -> KafkaTx:
+    def open_producer(self, transactional_id: str, message_bytes_max: int, patience: Callable[[str], None]) -> KafkaTx:
         """Fence every earlier producer of this id, end its open kafka_tx, and give the new one.
 
         A kafka_tx of it whose commit was asked for is waited for: when this returns, it is decided.
 
+        Args:
+            patience: called with the reason again and again while Kafka does not answer; may raise.
+
         Raises:
-            KafkaUnavailableError: the transaction coordinator does not answer.
+            BrokerError: Kafka does not let us.
         """
         timeout_ms = int(self.config.get("transaction.timeout.ms", _KAFKA_TX_S * 1000))
         down: list[str] = []
@@ -226,10 +229,19 @@ class Broker:
             "partitioner": "murmur2_random",
             "message.max.bytes": message_bytes_max,
             "linger.ms": 0,
+            "topic.metadata.propagation.max.ms": 5000,  # a topic that is gone: every topic was there before it is written to
         }
         with kafka_errors("fencing earlier publishers"):
             producer = Producer(config)
-            producer.init_transactions(_REQUEST_S)
+            while True:
+                try:
+                    producer.init_transactions(_LOOK_S)
+                except KafkaException as error:
+                    if not error.args[0].retriable():
+                        raise
+                    patience(f"{self.bootstrap_servers} does not answer: {(down or [error.args[0].str()])[-1]}")
+                else:
+                    break
         down.clear()
         return KafkaTx(producer, down)
 

@@ -90,13 +90,15 @@ class StreamWriter:
         """Become the stream's writer.
 
         Args:
-            patience: called with the reason again and again while a foreign kafka_tx is awaited; waits a little, and may raise.
+            patience: called with the reason again and again while Kafka, or the end of a foreign kafka_tx, is awaited; waits a little, and
+                may raise.
 
         Raises:
             ForkError, ForeignStreamError, TopicSettingsError, HistoryLostError: nothing was written.
             KafkaUnavailableError, BrokerError, ProducerFencedError: try again.
         """
-        producer = broker.open_producer(f"{names.prefix}.{names.ledger}.{journal.strand_id}", options.message_bytes_max)
+        transactional_id = f"{names.prefix}.{names.ledger}.{journal.strand_id}"
+        producer = broker.open_producer(transactional_id, options.message_bytes_max, patience)
         writer = cls(broker, journal, names, options, producer)
         writer._make_topics({names.block_summary: 1, names.catalog_changes: 1})
         position = writer._read_position(patience)

@@ -46,7 +46,7 @@ class World:
 
     def commit(self, count: int, *, table: str = "Cars", documents: int = 10, note: str = "") -> list[Block]:
         """Commit blocks of one revision each."""
-        number = itertools.count(len(self.blocks()))
+        number = itertools.count(0 if self.builder.tip is None else self.builder.tip.sequence_no + 1)
         blocks = [
             self.builder.add((table, f"{table} {i % documents}", {"n": i, "note": note}))
             for i in itertools.islice(number, count)
