@@ -70,6 +70,7 @@ QUERIES = st.one_of(
     st.builds("SELECT VALUE (SELECT u.c FROM U AS u WHERE u.a = t.b AND {}) FROM T AS t".format, conditions("t", "u")),
     st.builds("SELECT VALUE c.data FROM _ql_committed_T AS c WHERE c.data.a = {} AND {}".format, LITERALS, conditions("c.data")),
     st.builds("SELECT VALUE u FROM T AS t BY d, _ql_committed_U AS u BY e WHERE e = d OR {}".format, conditions("t")),
+    st.builds("SELECT VALUE [t, u] FROM T AS t, U AS u BY e WHERE u.c = e AND {}".format, conditions("t", "u")),
     st.builds("SELECT a, COUNT(*) AS n, MAX(b) AS m FROM T WHERE {} GROUP BY a HAVING COUNT(*) > 1".format, conditions("")),
 )  # fmt: skip
 CHANGES = st.one_of(

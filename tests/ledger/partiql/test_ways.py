@@ -101,6 +101,12 @@ def test_an_index_that_is_not_online_is_not_used(world: PlainWorld) -> None:
     assert partiql.make_plan(partiql.parse("SELECT * FROM T WHERE a = 3"), catalog).scans == ("T",)
 
 
+def test_a_field_of_a_document_that_is_called_metadata_is_just_a_field() -> None:
+    world = PlainWorld({"T": [{"metadata": {"id": "x"}, "data": {"a": 1}}]}, {"T": ["a"]})
+    assert world.rows("SELECT VALUE metadata.id FROM T WHERE metadata.id = 'x' AND data.a = 1") == ["x"]
+    assert world.rows("SELECT VALUE data.metadata.id FROM _ql_committed_T WHERE data.metadata.id = 'x'") == ["x"]
+
+
 def test_a_plan_names_the_tables_it_relied_on(world: PlainWorld) -> None:
     text = "SELECT (SELECT u.v FROM U AS u) FROM _ql_committed_T AS c, history(Plain) AS h, information_schema.user_tables AS s"
     plan = partiql.make_plan(partiql.parse(text), world.catalog)
