@@ -62,6 +62,7 @@ _UNAVAILABLE = frozenset(
         KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION,
     }
 )  # fmt: skip
+_PURGED = frozenset({KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT})
 _FENCED = frozenset({KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH, KafkaError.PRODUCER_FENCED})
 
 _EARLIEST: OffsetSpec = OffsetSpec.earliest()  # type: ignore[no-untyped-call]  # confluent_kafka has no types for it
@@ -228,7 +229,7 @@ class Broker:
             "acks": "all",
             "partitioner": "murmur2_random",
             "message.max.bytes": message_bytes_max,
-            "linger.ms": 0,
+            "linger.ms": 10,  # a flush does not wait for it; more would keep the network idle while records are made
             "topic.metadata.propagation.max.ms": 5000,  # a topic that is gone: every topic was there before it is written to
         }
         with kafka_errors("fencing earlier publishers"):
@@ -329,7 +330,10 @@ class KafkaTx:
 
     def _delivered(self, error: KafkaError | None, message: Message) -> None:
         if error is not None:
-            self._refused = self._refused or error
+            if (
+                self._refused is None or self._refused.code() in _PURGED
+            ):  # what was purged, was so because another was refused
+                self._refused = error
             return
         partition = Partition(message.topic() or "", message.partition() or 0)
         offset = message.offset() or 0

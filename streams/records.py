@@ -71,11 +71,6 @@ class Record(NamedTuple):
     headers: list[tuple[str, bytes]]
     timestamp_ms: int
 
-    @property
-    def size(self) -> int:
-        """Bytes of value and headers: what bounds a kafka_tx counts."""
-        return len(self.value) + sum(len(value) for _, value in self.headers)
-
 
 def stream_id(ledger: str, strand_id: str) -> str:
     return f"{ledger}/{strand_id}"

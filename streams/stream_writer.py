@@ -45,7 +45,7 @@ from streams.topics import MESSAGE_BYTES_MAX, TopicNames, check_partitions, chec
 
 __all__ = ["Options", "StreamWriter"]
 
-_KAFKA_TX_BYTES = 8 * 1024 * 1024
+_KAFKA_TX_BYTES = 4 * 1024 * 1024  # of values; their proofs are as much again
 _KAFKA_TX_S = 0.05
 """A kafka_tx takes in whole blocks until one of these is passed: bounded memory, and readers never wait for long."""
 
@@ -206,7 +206,7 @@ class StreamWriter:
                     announced.add(partition)
                     self._tx.send(self._republished(partition, block.sequence_no))
                 self._tx.send(record)
-                sent += record.size
+                sent += len(record.value)
             if sent > _KAFKA_TX_BYTES:
                 self._commit()
                 sent = 0
@@ -255,7 +255,9 @@ class StreamWriter:
         block = self._next_block()
         if block is None:
             return 0
-        self._make_topics(self._topics_of(block))
+        if not self._has_topics_for(block):
+            of_table = self._names.of_table
+            self._make_topics({of_table(t.table_id, t.table_name): self._options.partitions for t in block.tables})
         self._tx.begin()
         deadline = time.monotonic() + _KAFKA_TX_S
         first, size = block, self._send(block, [self._ends_header()])
@@ -263,7 +265,7 @@ class StreamWriter:
             following = self._next_block()
             if following is None:
                 break
-            if not self._topics_of(following).keys() <= self._ends.keys():
+            if not self._has_topics_for(following):
                 self._held = following  # its topic is made before the kafka_tx that needs it
                 break
             block = following
@@ -295,10 +297,12 @@ class StreamWriter:
             records = [record for record, is_there in zip(records, [*there, False], strict=True) if not is_there]
             for partition in [p for p, place in ahead.items() if place[0] <= block.sequence_no]:
                 del ahead[partition]
+        size = 0
         for record in records:
             self._tx.send(record)
+            size += len(record.value)
         self._sent = block.sequence_no
-        return sum(record.size for record in records)
+        return size
 
     def _commit(self) -> None:
         """End the kafka_tx; what crashes before the last line of it leaves nothing, what crashes after it leaves all."""
@@ -326,8 +330,6 @@ class StreamWriter:
 
     def _make_topics(self, topics: Mapping[str, int]) -> None:
         """Make the topics that are not there, each with its number of partitions."""
-        if topics.keys() <= self._ends.keys():
-            return
         there = self._broker.topics()
         for topic, partitions in topics.items():
             if topic not in there:
@@ -337,9 +339,8 @@ class StreamWriter:
             if topic != self._names.block_summary:
                 self._visible_ends.setdefault(topic, [0] * there[topic])
 
-    def _topics_of(self, block: Block) -> dict[str, int]:
-        of_table = self._names.of_table
-        return {of_table(table.table_id, table.table_name): self._options.partitions for table in block.tables}
+    def _has_topics_for(self, block: Block) -> bool:
+        return all(self._names.of_table(table.table_id, table.table_name) in self._ends for table in block.tables)
 
     def _counts(self) -> dict[str, int]:
         return {topic: len(ends) for topic, ends in self._ends.items()}

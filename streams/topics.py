@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ledger.block import SYSTEM_TABLE_ID
 from streams.errors import StreamError, TopicSettingsError
@@ -47,16 +48,21 @@ class TopicNames:
         """
         if table_id == SYSTEM_TABLE_ID:
             return self.catalog_changes
-        topic = f"{self.prefix}.{self.ledger}.{table_name}"
-        if len(topic) > _KAFKA_NAME_MAX or not re.fullmatch(r"[A-Za-z0-9._-]+", topic):
-            raise StreamError(f"{topic!r} is no name for a Kafka topic: at most {_KAFKA_NAME_MAX} of A-Z a-z 0-9 . _ -")
-        return topic
+        return _checked_topic(self.prefix, self.ledger, table_name)
 
     def is_ours(self, topic: str) -> bool:
         """Tell whether a topic belongs to this ledger's stream (`<table>-state`, groups' and others' topics do not)."""
         start = f"{self.prefix}.{self.ledger}."
         rest = topic.removeprefix(start)
         return topic.startswith(start) and (rest in ("block-summary", "catalog-changes") or not set(rest) & {"-", "."})
+
+
+@lru_cache(10_000)
+def _checked_topic(prefix: str, ledger: str, table_name: str) -> str:
+    topic = f"{prefix}.{ledger}.{table_name}"
+    if len(topic) > _KAFKA_NAME_MAX or not re.fullmatch(r"[A-Za-z0-9._-]+", topic):
+        raise StreamError(f"{topic!r} is no name for a Kafka topic: at most {_KAFKA_NAME_MAX} of A-Z a-z 0-9 . _ -")
+    return topic
 
 
 def topic_settings(message_bytes_max: int) -> dict[str, str]:
