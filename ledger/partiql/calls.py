@@ -11,7 +11,7 @@ from ledger.partiql.comparison import MistypedError, is_absent, text_of
 from ledger.partiql.functions import FUNCTIONS
 from ledger.partiql.navigation import struct_of
 from ledger.partiql.scope import Scope, did_you_mean
-from ledger.partiql.statements import Aggregate, Call, Container, StructOf, Window
+from ledger.partiql.statements import Aggregate, Call, Container, Expression, Name, StructOf, Window
 from ledger.query_values import MISSING, Bag, QueryValue
 from ledger.values import Sexp
 
@@ -82,7 +82,7 @@ def aggregate(compiler: Compiler, node: Aggregate, _: Scope) -> NoReturn:
 
 
 def window(compiler: Compiler, node: Window, _: Scope) -> NoReturn:
-    compiler.refuse("window functions (OVER) are not supported yet", node.at)
+    compiler.refuse("OVER stands in SELECT or ORDER BY of a query only", node.at)
 
 
 def container(compiler: Compiler, node: Container, scope: Scope) -> Code:
@@ -94,7 +94,7 @@ def container(compiler: Compiler, node: Container, scope: Scope) -> Code:
 
 
 def struct(compiler: Compiler, node: StructOf, scope: Scope) -> Code:
-    names = [compiler.compile(name, scope) for name, _ in node.fields]
+    names = [_field_name(compiler, name, scope) for name, _ in node.fields]
     values = [compiler.compile(value, scope) for _, value in node.fields]
     if all(name.constant for name in names):
         texts = [text_of(compiler.value(name)) for name in names]
@@ -109,6 +109,12 @@ def struct(compiler: Compiler, node: StructOf, scope: Scope) -> Code:
         return struct_of((text, value) for text, value in found if text is not None)
 
     return Code(build)
+
+
+def _field_name(compiler: Compiler, node: Expression, scope: Scope) -> Code:
+    if isinstance(node, Name) and scope.variable(node.text) is None and not scope.has_sources():
+        compiler.refuse(f"a field's name stands in single quotes: '{node.text}'", node.at)
+    return compiler.compile(node, scope)
 
 
 def struct_of_constant_names(names: Sequence[str | None], values: Sequence[Evaluate]) -> Evaluate:

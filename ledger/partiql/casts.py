@@ -17,7 +17,7 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
 from typing import Any
 
 from ledger.partiql.arithmetic import DIGITS
-from ledger.partiql.comparison import MistypedError, bare, text_of, type_name_of
+from ledger.partiql.comparison import MistypedError, a_type_of, bare, shown, text_of, type_name_of
 from ledger.partiql.times import timestamp_of_text
 from ledger.query_values import MISSING, Bag, QueryValue
 from ledger.values import Clob, MultiStruct, Sexp, Symbol, Timestamp
@@ -75,13 +75,12 @@ def cast(value: QueryValue, name: str, arguments: tuple[int, ...] = ()) -> Query
     if name == "any":
         return value
     if converter is None:
-        raise MistypedError(f"a {type_name_of(plain)} cannot be cast to {name}")
+        raise MistypedError(f"{a_type_of(plain)} cannot be cast to {name}")
     try:
         found = plain if type(plain) in _PYTHON[name] else converter(plain)
         return _fitted(found, name, arguments) if arguments else found
     except (ValueError, InvalidOperation, OverflowError) as error:
-        shown = plain if isinstance(plain, str) and len(plain) < 40 else f"this {type_name_of(plain)}"
-        raise MistypedError(f"{shown!r} cannot be cast to {name}") from error
+        raise MistypedError(f"{a_type_of(plain)} such as {shown(plain)} cannot be cast to {name}") from error
 
 
 def _fitted(value: Any, name: str, arguments: tuple[int, ...]) -> QueryValue:

@@ -17,7 +17,7 @@ from typing import Any
 from ledger.catalog import Table
 from ledger.errors import EvaluationError, LimitExceededError
 from ledger.partiql.code import Env, Evaluate, Rows, Run, constant
-from ledger.partiql.comparison import bare, text_of, type_name_of
+from ledger.partiql.comparison import a_type_of, bare, text_of
 from ledger.partiql.compiler import Compiler
 from ledger.partiql.conjuncts import conjuncts_of
 from ledger.partiql.context import Document
@@ -93,7 +93,7 @@ def _all_of(compiler: Compiler, node: Insert, scope: Scope) -> Callable[[Env], S
 def _document(data: Value) -> Any:
     if type(data) not in (dict, MultiStruct):
         hint = "; INSERT INTO t ? takes a list of documents, without VALUE" if type(data) is list else ""
-        raise EvaluationError(f"a document is a struct, not a {type_name_of(data)}{hint}")
+        raise EvaluationError(f"a document is a struct, not {a_type_of(data)}{hint}")
     return data
 
 
@@ -283,7 +283,7 @@ def _path_of(location: _Location) -> Callable[[Env], KeyPath]:
             elif key is not MISSING:  # MISSING: a nested source that is no list stands for itself
                 text = text_of(key)
                 if text is None:
-                    raise EvaluationError(f"a path goes by names and positions, not by a {type_name_of(key)}")
+                    raise EvaluationError(f"a path goes by names and positions, not by {a_type_of(key)}")
                 keys.append(text)
         return tuple(keys)
 
@@ -331,7 +331,7 @@ def _inserting(path: Callable[[Env], KeyPath], value: Evaluate, key: Evaluate, *
         if with_key:
             where = text_of(where) or where
             if type(where) not in (str, int):
-                raise EvaluationError(f"AT takes a position or a field's name, not a {type_name_of(where)}")
+                raise EvaluationError(f"AT takes a position or a field's name, not {a_type_of(where)}")
         new = value(env)
         if new is MISSING:
             raise EvaluationError("MISSING cannot be inserted")

@@ -17,7 +17,20 @@ from ledger.index_key import order_key
 from ledger.query_values import MISSING, Bag, QueryValue
 from ledger.values import Annotated, Clob, MultiStruct, Sexp, Symbol, Timestamp, TypedNull
 
-__all__ = ["MistypedError", "bare", "compare", "equals", "is_absent", "text_of", "type_name_of"]
+__all__ = [
+    "MistypedError",
+    "a_type_of",
+    "bare",
+    "compare",
+    "equals",
+    "is_absent",
+    "shown",
+    "text_of",
+    "type_name_of",
+]
+
+_SHOWN = 60
+"""Characters of a value that a message shows."""
 
 
 class MistypedError(Exception):
@@ -54,6 +67,20 @@ _SAME_TYPE = frozenset({str, int, bool, Decimal, bytes})
 def type_name_of(value: QueryValue) -> str:
     """Name a value's type for a message."""
     return "missing" if value is MISSING else _NAMES[type(bare(value))]
+
+
+def a_type_of(value: QueryValue) -> str:
+    """Name a value's type with its article."""
+    name = type_name_of(value)
+    return name if name in ("null", "missing") else f"an {name}" if name == "int" else f"a {name}"
+
+
+def shown(value: object) -> str:
+    """Give a value for a message: not longer than a line, and never the digits of an endless int."""
+    if type(value) is int and value.bit_length() > 128:
+        return f"an int of {value.bit_length()} bits"
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 def text_of(value: QueryValue) -> str | None:
@@ -106,7 +133,8 @@ def _plain(kind: int, value: Any) -> Any:
     if kind == _TIMESTAMP:
         return value.instant()
     if kind == _TEXT:
-        return value if type(value) is str else value.text or ""
+        text = value if type(value) is str else value.text
+        return text is not None, text or ""  # symbol zero stands before all text
     if kind == _LOB:
         return value if type(value) is bytes else value.data
     return value

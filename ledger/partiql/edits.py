@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 from ledger.errors import EvaluationError
-from ledger.partiql.comparison import bare, type_name_of
+from ledger.partiql.comparison import a_type_of, bare, shown
 from ledger.partiql.navigation import struct_of
 from ledger.query_values import MISSING, QueryValue
 from ledger.values import Annotated, MultiStruct, Sexp, Struct, Value
@@ -75,15 +75,15 @@ def insert_at(value: Any, path: KeyPath, key: QueryValue, new: Value, at: int = 
     if type(value) in (list, Sexp):
         position = len(value) if key is MISSING else key
         if type(position) is not int or not 0 <= position <= len(value):
-            raise EvaluationError(f"INSERT INTO {_shown(path)} AT {key!r}: it has the positions 0 to {len(value)}")
+            raise EvaluationError(f"INSERT INTO {_shown(path)} AT {shown(key)}: it has the positions 0 to {len(value)}")
         return _with(value, position, position, new)
     if type(value) in (dict, MultiStruct):
         if type(key) is not str:
             raise EvaluationError(f"INSERT INTO {_shown(path)}: into a struct it needs AT and the new field's name")
         if _child(value, (key,), 0) is not MISSING:
-            raise EvaluationError(f"INSERT INTO {_shown(path)} AT {key!r}: the field is there already")
+            raise EvaluationError(f"INSERT INTO {_shown(path)} AT {shown(key)}: the field is there already")
         return set_at(value, (key,), new)
-    raise EvaluationError(f"INSERT INTO {_shown(path)}: it is a {type_name_of(value)}, neither a list nor a struct")
+    raise EvaluationError(f"INSERT INTO {_shown(path)}: it is {a_type_of(value)}, neither a list nor a struct")
 
 
 def remove_at(value: Any, path: KeyPath, at: int = 0) -> Any:
@@ -124,7 +124,7 @@ def _with(value: Any, start: int, end: int, *new: Any) -> Any:
 
 
 def _shown(path: KeyPath) -> str:
-    text = "".join(f"[{key}]" if type(key) is int else f".{key}" for key in path)
+    text = "".join(f"[{shown(key)}]" if type(key) is int else f".{key}" for key in path)
     return text.removeprefix(".") or "the document"
 
 
@@ -132,4 +132,4 @@ def _found(value: Any, path: KeyPath, at: int) -> str:
     if type(path[at]) is int and type(value) in (list, Sexp):
         return f"{_shown(path[:at])} has {len(value)} elements"
     wanted = "struct" if type(path[at]) is str else "list"
-    return f"{_shown(path[:at])} is {type_name_of(value)}, not a {wanted}"
+    return f"{_shown(path[:at])} is {a_type_of(value)}, not a {wanted}"

@@ -18,7 +18,7 @@ from typing import Any
 
 from ledger.partiql.aggregates import AGGREGATES, Distinct
 from ledger.partiql.arithmetic import calculate
-from ledger.partiql.comparison import MistypedError, bare, equals, text_of, type_name_of
+from ledger.partiql.comparison import MistypedError, a_type_of, bare, equals, shown, text_of, type_name_of
 from ledger.partiql.time_formats import to_string, to_timestamp
 from ledger.partiql.times import date_add, date_diff, extract
 from ledger.query_values import Bag, QueryValue
@@ -49,7 +49,7 @@ def _text(function: str, value: QueryValue) -> str:
 def _int(function: str, value: QueryValue) -> int:
     number = bare(value)
     if type(number) is not int:
-        raise MistypedError(f"{function} takes an int there, not {type_name_of(value)}")
+        raise MistypedError(f"{function} takes an int there, not {a_type_of(value)}")
     return number
 
 
@@ -93,7 +93,7 @@ def _substring(value: QueryValue, start: QueryValue, *length: QueryValue) -> str
     if length:
         size = _int("SUBSTRING", length[0])
         if size < 0:
-            raise MistypedError(f"SUBSTRING of the length {size}")
+            raise MistypedError(f"SUBSTRING of the length {shown(size)}")
         end = first + size
     return text[max(first, 1) - 1 : max(end, 1) - 1]
 
@@ -113,7 +113,7 @@ def _overlay(value: QueryValue, placed: QueryValue, start: QueryValue, *length: 
     text, new, first = _text("OVERLAY", value), _text("OVERLAY", placed), _int("OVERLAY", start)
     size = _int("OVERLAY", length[0]) if length else len(new)
     if first < 1 or size < 0:
-        raise MistypedError(f"OVERLAY from {first} for {size}")
+        raise MistypedError(f"OVERLAY from {shown(first)} for {shown(size)}")
     return text[: first - 1] + new + text[first - 1 + size :]
 
 

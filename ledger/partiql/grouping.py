@@ -83,6 +83,9 @@ class _Grouping:
             self.paths[code.path] = slot
         self.outer.names[column_name(expression, len(self.keys)) if alias is None else alias] = slot_code(slot)
 
+    def slots(self) -> list[int]:
+        return [*self.key_slots, *self.aggregate_slots, *([] if self.group_slot is None else [self.group_slot])]
+
     def substitute(self, expression: Expression) -> Code | None:
         if isinstance(expression, Aggregate):
             return self._aggregate(expression)

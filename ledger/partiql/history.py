@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from ledger.block import address_struct
 from ledger.errors import EvaluationError
 from ledger.partiql.code import Env, Evaluate
-from ledger.partiql.comparison import bare, is_absent, type_name_of
+from ledger.partiql.comparison import a_type_of, bare, is_absent
 from ledger.partiql.context import Document
 from ledger.values import Timestamp, Value
 
@@ -98,5 +98,5 @@ def _moment(bound: Evaluate, env: Env) -> Timestamp:
     value = bound(env)
     plain = None if is_absent(value) else bare(value)
     if not isinstance(plain, Timestamp):
-        raise EvaluationError(f"history() takes timestamps, not {type_name_of(value)}")
+        raise EvaluationError(f"history() takes timestamps, not {a_type_of(value)}")
     return plain

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 
-from ledger.partiql.comparison import MistypedError, bare, text_of, type_name_of
+from ledger.partiql.comparison import MistypedError, bare, shown, text_of, type_name_of
 from ledger.query_values import MISSING, QueryValue
 
 __all__ = ["like", "matcher"]
@@ -32,7 +32,7 @@ def like(value: QueryValue, pattern: QueryValue, *escape: QueryValue) -> bool | 
             raise MistypedError(f"LIKE works on text, not on {type_name_of(operand)}")
         texts.append(text)
     if escape and len(texts[2]) != 1:
-        raise MistypedError(f"ESCAPE takes one character, not {texts[2]!r}")
+        raise MistypedError(f"ESCAPE takes one character, not {shown(texts[2])}")
     return matcher(*texts[1:])(texts[0])
 
 
@@ -72,7 +72,7 @@ def _pieces(pattern: str, escape: str) -> list[str]:
             at += 1
             c = pattern[at : at + 1]
             if c not in ("%", "_", escape):
-                raise MistypedError(f"ESCAPE character {escape!r} before {c!r}, which needs none")
+                raise MistypedError(f"ESCAPE character {shown(escape)} before {shown(c)}, which needs none")
             pieces[-1] += re.escape(c)
         elif c == "%":
             pieces.append("")

@@ -8,14 +8,14 @@ from itertools import islice
 from typing import Any
 
 from ledger.errors import EvaluationError
-from ledger.index_key import order_key
 from ledger.partiql import bag_operators
 from ledger.partiql.code import Code, Env, Evaluate, QueryCode, Rows
-from ledger.partiql.comparison import MistypedError, bare, text_of, type_name_of
+from ledger.partiql.comparison import MistypedError, a_type_of, bare, shown, text_of
 from ledger.partiql.compiler import Compiler
 from ledger.partiql.grouping import has_aggregates, plan_grouping
 from ledger.partiql.joins import plan_from
 from ledger.partiql.navigation import elements_of, struct_of
+from ledger.partiql.ordering import Ordering
 from ledger.partiql.projection import Projected, project_groups, project_list, project_star
 from ledger.partiql.scope import Scope, Variable
 from ledger.partiql.statements import (
@@ -32,12 +32,10 @@ from ledger.partiql.statements import (
     Subquery,
     With,
 )
+from ledger.partiql.windows import has_windows, plan_windows
 from ledger.query_values import MISSING, QueryValue
 
 __all__ = ["plan_query"]
-
-_NULL_KEY = order_key(None)
-_BEFORE_ALL = b""
 
 
 def plan_query(compiler: Compiler, query: Query, scope: Scope) -> QueryCode:
@@ -54,24 +52,26 @@ def plan_query(compiler: Compiler, query: Query, scope: Scope) -> QueryCode:
 
 def _plan_select(compiler: Compiler, select: Select, scope: Scope) -> QueryCode:
     assert select.source is not None
-    inner = Scope(parent=scope)
+    inner, first_slot = Scope(parent=scope), compiler.next_slot
     rows = plan_from(compiler, select.source, select.where, inner)
     if select.group_by or select.having or has_aggregates((select.projection, select.order_by)):
         rows, inner = plan_grouping(compiler, select.group_by, inner, rows)
     if select.having is not None:
         rows = _filtered(rows, compiler.compile(select.having, inner).run)
+    finish: Callable[[], Rows] = lambda: rows  # noqa: E731
+    if has_windows((select.projection, select.order_by)):
+        finish, inner = plan_windows(compiler, inner, first_slot, rows)
     projected = _project(compiler, select, inner)
-    keys = [_order_key(compiler, key, inner, projected.codes) for key in select.order_by]
+    ordering = _ordering(compiler, select.order_by, inner, projected.codes)
     cut = _cut(compiler, select, scope)
-    if keys:
+    values = _projected(finish(), projected.run)
+    if ordering is not None:
         wanted = None if select.distinct else cut.wanted()
-        values = _sorted(rows, projected.run, keys, select.order_by, wanted)
-    else:
-        values = _projected(rows, projected.run)
+        values = _sorted(finish(), projected.run, ordering, wanted)
     values = cut.of(bag_operators.distinct(values) if select.distinct else values)
     if isinstance(select.projection, Pivot):
         return QueryCode(_pivoted(values), single=True)
-    return QueryCode(values, projected.columns, ordered=bool(keys))
+    return QueryCode(values, projected.columns, ordered=ordering is not None)
 
 
 def _project(compiler: Compiler, select: Select, scope: Scope) -> Projected:
@@ -120,6 +120,12 @@ def _pivoted(below: Callable[[Env], Iterator[QueryValue]]) -> Callable[[Env], It
 # ORDER BY.
 
 
+def _ordering(compiler: Compiler, order: Sequence[OrderKey], scope: Scope, columns: dict[str, Code]) -> Ordering | None:
+    if not order:
+        return None
+    return Ordering(order, [_order_key(compiler, key, scope, columns) for key in order])
+
+
 def _order_key(compiler: Compiler, key: OrderKey, scope: Scope, columns: dict[str, Code]) -> Evaluate:
     """Compile one key: a bare name is a column first, deeper in an expression only if nothing else has the name."""
     if isinstance(key.expression, Name) and key.expression.text in columns:
@@ -142,11 +148,7 @@ def _projected(rows: Rows, project: Evaluate) -> Callable[[Env], Iterator[QueryV
 
 
 def _sorted(
-    rows: Rows,
-    project: Evaluate,
-    keys: Sequence[Evaluate],
-    order: Sequence[OrderKey],
-    wanted: Callable[[Env], int] | None = None,
+    rows: Rows, project: Evaluate, ordering: Ordering, wanted: Callable[[Env], int] | None
 ) -> Callable[[Env], Iterator[QueryValue]]:
     """Sort; where only the first `wanted` rows are asked for, no more than a few times as many are held."""
 
@@ -158,29 +160,20 @@ def _sorted(
             value = project(env)
             if value is MISSING:
                 continue
-            held.append(([order_key(key(env)) for key in keys], value))
+            held.append((ordering.keys(env), value))
             if len(held) == most:
-                held = _in_order(held, order)[:first]
+                ordering.sort(held, keys_of=_first)
+                del held[first:]
             env[0].hold(len(held))
-        for _, value in _in_order(held, order)[:first]:
+        ordering.sort(held, keys_of=_first)
+        for _, value in held[:first]:
             yield value
 
     return values
 
 
-def _in_order(
-    held: list[tuple[list[bytes], QueryValue]], order: Sequence[OrderKey]
-) -> list[tuple[list[bytes], QueryValue]]:
-    for i in reversed(range(len(order))):  # stable sorts, the last key first
-        held.sort(key=_sort_key(i, order[i]), reverse=order[i].descending)
-    return held
-
-
-def _sort_key(i: int, key: OrderKey) -> Callable[[tuple[list[bytes], QueryValue]], bytes]:
-    """Nulls are the greatest, so last when ascending and first when descending; told otherwise, they are the least."""
-    if key.nulls_first is None or key.nulls_first is key.descending:
-        return lambda row: row[0][i]
-    return lambda row: _BEFORE_ALL if row[0][i] == _NULL_KEY else row[0][i]
+def _first(row: tuple[list[bytes], QueryValue]) -> list[bytes]:
+    return row[0]
 
 
 # LIMIT, OFFSET.
@@ -225,8 +218,8 @@ def _count(compiler: Compiler, clause: str, expression: Expression, scope: Scope
     def checked(value: QueryValue) -> int:
         plain = bare(value)
         if type(plain) is not int or plain < 0:
-            shown = plain if type(plain) is int else f"a {type_name_of(plain)}"
-            raise EvaluationError(f"{clause} takes an int of 0 or more, not {shown}")
+            wrong = shown(plain) if type(plain) is int else a_type_of(plain)
+            raise EvaluationError(f"{clause} takes an int of 0 or more, not {wrong}")
         return min(plain, 2**62)
 
     if code.constant:
@@ -254,11 +247,11 @@ def _plan_set_operation(compiler: Compiler, node: SetOperation, scope: Scope) ->
             right_rows = _renamed(right.rows, right.columns, left.columns)
     values = bag_operators.combined(node.operator, left.rows, right_rows, keep=node.all)
     slot, cut = compiler.slots(), _cut(compiler, node, scope)
-    if node.order_by:
-        row_scope = Scope(parent=scope, sources=[Variable(None, slot)])
-        keys = [_order_key(compiler, key, row_scope, {}) for key in node.order_by]
-        values = _sorted(_into_slot(values, slot), lambda env: env[slot], keys, node.order_by)
-    return QueryCode(cut.of(values), columns, ordered=bool(node.order_by))
+    ordering = _ordering(compiler, node.order_by, Scope(parent=scope, sources=[Variable(None, slot)]), {})
+    if ordering is not None:
+        row: Evaluate = lambda env: env[slot]  # noqa: E731
+        values = _sorted(_into_slot(values, slot), row, ordering, cut.wanted())
+    return QueryCode(cut.of(values), columns, ordered=ordering is not None)
 
 
 def _operand(compiler: Compiler, node: Query | Expression, scope: Scope) -> QueryCode:

@@ -23,10 +23,14 @@ __all__ = ["Grouping", "Scope", "Variable", "any_field_code", "did_you_mean", "f
 
 
 class Grouping(Protocol):
-    """What stands above GROUP BY: expressions there are group keys and aggregates."""
+    """What stands above GROUP BY, or above window functions: there some expressions are computed already."""
 
     def substitute(self, expression: Expression) -> Code | None:
         """Give the code of an expression that the grouping has already computed."""
+
+    def slots(self) -> list[int]:
+        """Give the slots that it sets for each row, as far as they are known by now."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
 
-from ledger.partiql.comparison import MistypedError, bare, text_of, type_name_of
+from ledger.partiql.comparison import MistypedError, a_type_of, bare, shown, text_of, type_name_of
 from ledger.partiql.times import timestamp_of_text
 from ledger.query_values import QueryValue
 from ledger.values import Precision, Timestamp
@@ -102,7 +102,7 @@ def _pieces(form: str) -> tuple[str | _Symbol, ...]:
     while at < len(form):
         match = _PIECE.match(form, at)
         if match is None:
-            raise MistypedError(f"a quote that is not closed in the format {form!r}")
+            raise MistypedError(f"a quote that is not closed in the format {shown(form)}")
         found, at = match.group(), match.end()
         if found == "''":
             pieces.append("'")
@@ -115,14 +115,14 @@ def _pieces(form: str) -> tuple[str | _Symbol, ...]:
         elif found in _SYMBOLS:
             pieces.append(_SYMBOLS[found])
         else:
-            raise MistypedError(f"no symbol {found!r} in the format {form!r}")
+            raise MistypedError(f"no symbol {shown(found)} in the format {shown(form)}")
     return tuple(pieces)
 
 
 def _form(value: QueryValue, function: str) -> str:
     text = text_of(value)
     if text is None:
-        raise MistypedError(f"{function} takes a format as text, not {type_name_of(value)}")
+        raise MistypedError(f"{function} takes a format as text, not {a_type_of(value)}")
     return text
 
 
@@ -159,7 +159,9 @@ def to_timestamp(value: QueryValue, form: QueryValue = "") -> Timestamp:
             raise ValueError("other text")
         return _assembled(dict(zip(fields, match.groups(), strict=True)))
     except (ValueError, OverflowError) as error:
-        raise MistypedError(f"TO_TIMESTAMP finds no timestamp of the format {wanted!r} in {text[:60]!r}") from error
+        raise MistypedError(
+            f"TO_TIMESTAMP finds no timestamp of the format {shown(wanted)} in {shown(text)}"
+        ) from error
 
 
 @lru_cache(maxsize=256)
@@ -169,20 +171,20 @@ def _reader(form: str) -> tuple[re.Pattern[str], tuple[str, ...]]:
         if isinstance(piece, str):
             pattern += re.escape(piece)
         elif not piece.field:
-            raise MistypedError(f"a symbol that can only be written in the format {form!r}")
+            raise MistypedError(f"a symbol that can only be written in the format {shown(form)}")
         else:
             pattern += f"({piece.pattern})"
             fields.append(piece.field)
     told = {_MEANS.get(field, field) for field in fields}
     if len(told) != len(fields) - ("half" in fields and "hour_of_half" in fields):
-        raise MistypedError(f"a part told twice in the format {form!r}")
+        raise MistypedError(f"a part told twice in the format {shown(form)}")
     if ("hour_of_half" in fields) != ("half" in fields):
-        raise MistypedError(f"h and a stand together in the format {form!r}")
+        raise MistypedError(f"h and a stand together in the format {shown(form)}")
     for part, needs in _NEEDS.items():
         if part in told and needs not in told:
-            raise MistypedError(f"a {part} without a {needs} in the format {form!r}")
+            raise MistypedError(f"a {part} without a {needs} in the format {shown(form)}")
     if "year" not in told:
-        raise MistypedError(f"no year in the format {form!r}")
+        raise MistypedError(f"no year in the format {shown(form)}")
     return re.compile(pattern, re.ASCII | re.IGNORECASE), tuple(fields)
 
 

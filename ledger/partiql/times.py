@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from ledger.partiql.comparison import MistypedError, bare, type_name_of
+from ledger.partiql.comparison import MistypedError, a_type_of, bare, shown, type_name_of
 from ledger.query_values import QueryValue
 from ledger.values import Precision, Timestamp
 
@@ -90,7 +90,7 @@ def date_add(part: QueryValue, amount: QueryValue, value: QueryValue) -> Timesta
     """
     moment, number = _timestamp(value, "DATE_ADD"), bare(amount)
     if type(number) is not int:
-        raise MistypedError(f"DATE_ADD adds an int, not {type_name_of(amount)}")
+        raise MistypedError(f"DATE_ADD adds an int, not {a_type_of(amount)}")
     name = str(part)
     precision = max(moment.precision, _PRECISIONS[name])
     try:
@@ -101,7 +101,7 @@ def date_add(part: QueryValue, amount: QueryValue, value: QueryValue) -> Timesta
             return replace(moment, year=year, month=month, day=day, precision=precision)
         later = _local(moment) + timedelta(seconds=number * _SECONDS[name])
     except (ValueError, OverflowError) as error:
-        raise MistypedError(f"DATE_ADD leaves the years 1 to 9999: {number} {name}s after {moment}") from error
+        raise MistypedError(f"DATE_ADD leaves the years 1 to 9999: {shown(number)} {name}s after {moment}") from error
     return replace(
         moment, year=later.year, month=later.month, day=later.day, hour=later.hour, minute=later.minute,
         second=later.second, precision=precision,
