@@ -33,14 +33,14 @@ from ledger.errors import (
     ReadOnlyError,
     TransactionExpiredError,
 )
-from ledger.ids import IdSource
+from ledger.ids import IdSource, check_id
 from ledger.journal import FrameLocation, Journal
 from ledger.limits import Limits
 from ledger.occ import Key, ReadSet, RecentWrites, keys_touched
 from ledger.outcomes import Outcomes, check_same
 from ledger.overlay import Overlay
 from ledger.partiql import PlanCache, Result
-from ledger.request import Commit, OneShot, Outcome, Request
+from ledger.request import Commit, OneShot, Outcome, Request, notify_all
 from ledger.transaction import Transaction, Work, run_statement
 from ledger.values import Timestamp
 from ledger.views import Views
@@ -67,6 +67,7 @@ class _Batch:
     settled: list[Request] = field(default_factory=list)
     winners: list[_Winner] = field(default_factory=list)
     repeats: list[tuple[OneShot, _Winner]] = field(default_factory=list)
+    settled_before_winners: int = 0
     has_ddl: bool = False
 
 
@@ -111,6 +112,11 @@ class Committer:
         self._thread.join()
         return True
 
+    def forget(self, why: JournalFailedError) -> None:
+        """Be dead: in a process forked off from the one that has the thread. Nothing that was locked then is ever unlocked here."""
+        self._submit_lock, self._sessions_lock = threading.Lock(), threading.Lock()
+        self._failure = why
+
     def check_alive(self) -> None:
         """Raises JournalFailedError: the handle is dead, or closed."""
         if self._failure is not None:
@@ -141,6 +147,8 @@ class Committer:
         """
         with self._sessions_lock:
             if len(self._open) >= self._limits.open_transactions_max:
+                self._let_go_of_expired(self._clock.monotonic_s())
+            if len(self._open) >= self._limits.open_transactions_max:
                 raise LedgerBusyError(f"{self._limits.open_transactions_max} transactions are open")
             as_of = self._views.sequence_no
             self._open[transaction_id] = (as_of, self._clock.monotonic_s())
@@ -149,6 +157,11 @@ class Committer:
     def end(self, transaction_id: str) -> None:
         with self._sessions_lock:
             self._open.pop(transaction_id, None)
+
+    def _let_go_of_expired(self, now_s: float) -> None:
+        """The caller holds the lock. A session that nobody ended must not take a place for ever."""
+        oldest_s = now_s - self._limits.transaction_age_s_max
+        self._open = {i: (as_of, began_s) for i, (as_of, began_s) in self._open.items() if began_s >= oldest_s}
 
     def validate(self, transaction_id: str, reads: ReadSet, began_s: float) -> None:
         """Check that nothing durable has changed what was read.
@@ -222,7 +235,8 @@ class Committer:
     def _decide(self, requests: list[Request], head: Overlay) -> _Batch:
         batch = _Batch(self._now(), head)
         for position, request in enumerate(requests):
-            if batch.has_ddl:  # plans and indexes of what follows need the applied catalogue
+            # Plans and indexes after DDL need the applied catalogue; who shows revisions needs those of the winners, sealed.
+            if batch.has_ddl or (batch.winners and _may_show_revisions(request)):
                 self._left_over = requests[position:]
                 break
             try:
@@ -253,6 +267,8 @@ class Committer:
             request.outcome = Outcome(work.transaction_id, None, results)
             batch.settled.append(request)
             return
+        if not batch.winners:
+            batch.settled_before_winners = len(batch.settled)
         batch.winners.append(_Winner(request, work, results, keys_touched(work.changes)))
         for change in work.changes:
             batch.head.put(change.table, change.document_id, change.before, change.after)
@@ -274,7 +290,13 @@ class Committer:
         return transaction, results
 
     def _is_repeat(self, batch: _Batch, request: OneShot) -> bool:
-        """Answer a transaction whose id was used before with its first outcome."""
+        """Answer a transaction whose id was used before with its first outcome.
+
+        Raises:
+            InvalidValueError: what the client brought is no id; a block with it could never be read.
+        """
+        assert request.transaction_id is not None
+        check_id(request.transaction_id)
         for winner in batch.winners:
             if winner.work.transaction_id == request.transaction_id:
                 check_same(request, winner.work.statements)
@@ -315,13 +337,13 @@ class Committer:
         with self._sessions_lock:  # no transaction begins between the views' swap and the note of what it changed
             self._views.apply(list(zip(blocks, locations, strict=True)))
             self._tip = blocks[-1]
-            oldest_s = now_s - self._limits.transaction_age_s_max
-            self._open = {i: (a, s) for i, (a, s) in self._open.items() if s >= oldest_s} if self._open else {}
+            if self._open:
+                self._let_go_of_expired(now_s)
             if self._open:
                 for winner, block in zip(batch.winners, blocks, strict=True):
                     self._recent.record(block.sequence_no, now_s, winner.keys)
             oldest = min((as_of for as_of, _ in self._open.values()), default=self.sequence_no)
-            self._recent.forget_up_to(oldest, oldest_s)
+            self._recent.forget_up_to(oldest, now_s - self._limits.transaction_age_s_max)
 
     def _acknowledge(self, batch: _Batch, blocks: list[Block]) -> None:
         for winner, block in zip(batch.winners, blocks, strict=True):
@@ -333,13 +355,19 @@ class Committer:
             first = winner.request.result()
             request.outcome = Outcome(first.transaction_id, first.block_address, first.results, replayed=True)
             batch.settled.append(request)
-        _notify(batch.settled)
+        notify_all(batch.settled)
 
     def _refuse(self, batch: _Batch, error: LedgerError) -> None:
+        """Fail those who wanted to write. Whoever was decided after the first of them has seen what did not happen: again."""
+        again = batch.settled[batch.settled_before_winners :]
+        del batch.settled[batch.settled_before_winners :]
+        for request in again:
+            request.outcome = request.error = None
+        self._left_over = again + self._left_over
         for request in [winner.request for winner in batch.winners] + [request for request, _ in batch.repeats]:
             request.error = error
             batch.settled.append(request)
-        _notify(batch.settled)
+        notify_all(batch.settled)
 
     def _die(self, batch: list[Request], error: BaseException) -> None:
         """Fail everything that waits, and everything that will come."""
@@ -357,13 +385,12 @@ class Committer:
         waiting = {id(request): request for request in batch + self._left_over + queued if request is not None}
         for request in waiting.values():
             request.outcome, request.error = None, failure
-        _notify(list(waiting.values()))
+        notify_all(list(waiting.values()))
 
 
-def _notify(requests: Sequence[Request]) -> None:
-    """Tell each waiting side once, with all of its requests."""
-    by_notify: dict[object, list[Request]] = {}
-    for request in requests:
-        by_notify.setdefault(request.notify, []).append(request)
-    for settled in by_notify.values():
-        settled[0].notify(settled)
+def _may_show_revisions(request: Request) -> bool:
+    """Tell whether a request may read history() or the committed view; by its text alone, so now and then without need."""
+    if not isinstance(request, OneShot):
+        return False
+    texts = [text.lower() for text, _ in request.statements]
+    return any("history" in text or "_ql_committed_" in text for text in texts)

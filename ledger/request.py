@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ledger.block import BlockAddress
 from ledger.errors import LedgerError
 from ledger.partiql import Result
 from ledger.transaction import Transaction
-from ledger.values import Value
+from ledger.values import Value, copied
 
-__all__ = ["Commit", "OneShot", "Outcome", "Request", "StatementText", "Waiter"]
+__all__ = ["Commit", "OneShot", "Outcome", "Request", "StatementText", "Waiter", "notify_all", "own_copy"]
 
 StatementText = tuple[str, Sequence[Value]]
 """A statement's text and its parameters."""
@@ -66,6 +66,20 @@ class Commit(Request):
     transaction: Transaction = field(kw_only=True)
     began_s: float = field(kw_only=True)
     results: Sequence[Result] = field(kw_only=True, default=())
+
+
+def own_copy(result: Result) -> Result:
+    """Give a result whose rows the caller may change: those of the executor are the documents that the ledger keeps."""
+    return replace(result, rows=[copied(row) for row in result.rows])
+
+
+def notify_all(requests: Sequence[Request]) -> None:
+    """Tell each waiting side once, with all of its requests."""
+    by_notify: dict[object, list[Request]] = {}
+    for request in requests:
+        by_notify.setdefault(request.notify, []).append(request)
+    for settled in by_notify.values():
+        settled[0].notify(settled)
 
 
 class Waiter:

@@ -25,6 +25,8 @@ from ledger.values import MultiStruct, Struct, Timestamp, Value
 __all__ = ["Transaction", "Work", "run_statement"]
 
 _SYSTEM_TABLE = Table(SYSTEM_TABLE_ID, SYSTEM_TABLE_NAME)
+_BLOCK_BYTES, _ENTRY_BYTES = 512, 128
+"""More than a block needs beside texts and documents: once, and for each statement and each change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ class Transaction:
         self._new_id, self._limits = new_id, limits
         self._changes: dict[tuple[str, str], Change] = {}
         self._statements: list[StatementInfo] = []
-        self._bytes = 0
+        self._bytes = _BLOCK_BYTES
         self._view = Overlay(reader)
 
     @property
@@ -117,7 +119,7 @@ class Transaction:
             self.reads.keys.add(("table", SYSTEM_TABLE_ID) if name == SYSTEM_TABLE_NAME else ("catalog", name))
         info = StatementInfo(text, started, hashing.statement_digest(text, parameters))
         self._statements.append(info)
-        self._bytes += 4 * len(text)
+        self._bytes += 4 * len(text) + _ENTRY_BYTES
         return execute(plan, parameters, self, self._limits)
 
     def finish(self) -> Work:
@@ -223,6 +225,7 @@ class Transaction:
             change.after = Document(table.table_id, document_id, change.version, data)
         else:
             change.after = None
+        self._bytes += _ENTRY_BYTES
         statement = len(self._statements) - 1
         if statement not in change.statements:
             change.statements.append(statement)

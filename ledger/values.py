@@ -253,6 +253,22 @@ def fields_of(struct: Struct) -> Iterable[tuple[str | None, Value]]:
     return struct.items() if isinstance(struct, dict) else struct.fields
 
 
+def copied(value: Value) -> Value:
+    """Give a value that shares no list and no dict with this one, so that whoever gets it may change it."""
+    kind = type(value)
+    if kind in _EQUAL_IS_IDENTICAL:
+        return value
+    if isinstance(value, dict):
+        return {name: copied(member) for name, member in value.items()}
+    if isinstance(value, Sexp):
+        return Sexp(map(copied, value))
+    if isinstance(value, list):
+        return [copied(member) for member in value]
+    if isinstance(value, MultiStruct):
+        return MultiStruct(tuple((name, copied(member)) for name, member in value.fields))
+    return Annotated(value.annotations, copied(value.value)) if isinstance(value, Annotated) else value
+
+
 def identical(a: Value, b: Value) -> bool:
     """Tell whether two values are the same in Ion's data model: type, scale, precision, offset and annotations included.
 

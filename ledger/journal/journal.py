@@ -33,6 +33,9 @@ from ledger.limits import Limits
 
 __all__ = ["Journal"]
 
+_GROWTH_MAX = 2
+"""A transaction is held to the limit before it is sealed (`Transaction.finish`), by the size of its documents on their own. Over the many
+symbols of a segment each name may take a byte more: never twice the size. What is refused here would take the whole batch with it."""
 _CLOSE_MARK = b""
 """The payload of the frame that a clean close appends; there is always room for it in the segment."""
 
@@ -175,9 +178,9 @@ class Journal:
 
     def _frames(self, blocks: Sequence[Block], encoder: BlockEncoder, tag: bytes) -> list[bytes]:
         payloads = [encoder.encode(block) for block in blocks]
-        largest = max(map(len, payloads))
-        if largest > self._limits.block_bytes_max:
-            raise LimitExceededError("block_bytes_max", self._limits.block_bytes_max, largest)
+        largest, maximum = max(map(len, payloads)), _GROWTH_MAX * self._limits.block_bytes_max
+        if largest > maximum:
+            raise LimitExceededError("block_bytes_max", maximum, largest)
         return pack_batch(payloads, tag, *self._position[2:])
 
     def _fits(self, frames: list[bytes]) -> bool:

@@ -149,7 +149,7 @@ def test_block_above_the_limit_is_refused_and_nothing_is_written(journal: Journa
     journal.append(builder.add_many(1))
     tip = builder.tip
     with pytest.raises(LimitExceededError, match="block_bytes_max"):
-        journal.append([builder.add(("Cars", "a", {"note": "x" * 30_000}))])
+        journal.append([builder.add(("Cars", "a", {"note": "x" * 45_000}))])
     assert numbers(journal) == [0]
     builder.tip = tip
     journal.append(builder.add_many(1))
