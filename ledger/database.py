@@ -9,7 +9,9 @@ import os
 import random
 import re
 import time
+import weakref
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,14 +19,14 @@ from ledger import iontext, proofs
 from ledger.block import Block, BlockAddress
 from ledger.clock import Clock, SystemClock
 from ledger.committer import Committer
-from ledger.errors import InvalidValueError, OccConflictError, TransactionError
+from ledger.errors import InvalidValueError, JournalFailedError, LimitExceededError, OccConflictError, TransactionError
 from ledger.ids import IdSource
 from ledger.interactive import InteractiveTransaction
 from ledger.journal import Files, Journal, RealFiles
 from ledger.limits import Limits
 from ledger.partiql import PlanCache, Result
 from ledger.proofs import Digest
-from ledger.request import OneShot, Outcome, StatementText, Waiter
+from ledger.request import OneShot, Outcome, StatementText, Waiter, own_copy
 from ledger.transaction import Transaction, run_statement
 from ledger.values import Timestamp, Value
 from ledger.views import Views
@@ -91,6 +93,7 @@ class Database:
         self._plans = PlanCache(limits)
         self._committer = Committer(journal, views, self._plans, clock, ids, limits)
         self._committer.start()
+        _open_here.add(self)
 
     @property
     def strand_id(self) -> str:
@@ -115,22 +118,29 @@ class Database:
             StatementError, LimitExceededError, LedgerBusyError, ReadOnlyError: nothing happened.
             JournalFailedError: the ledger is dead; whether the statement is durable, the next open tells.
         """
-        result = self.execute_transaction([(text, [iontext.of_python(p) for p in parameters])]).results[0]
+        result = self.execute_transaction([(text, parameters)]).results[0]
         assert result is not None
         return result
 
-    def execute_transaction(self, statements: Sequence[StatementText], transaction_id: str | None = None) -> Outcome:
-        """Execute statements as one ACID transaction. With an id that was used before: the first outcome.
+    def execute_transaction(
+        self, statements: Sequence[tuple[str, Sequence[object]]], transaction_id: str | None = None
+    ) -> Outcome:
+        """Execute statements, each with its parameters, as one ACID transaction. With an id that was used before: the first outcome.
+
+        Parameters and rows are copies: what the caller does with his own changes nothing here.
 
         Raises:
             As `execute`; TransactionMismatchError: the id was used for other statements.
         """
-        if self.is_read_only(statements):
-            return self.read(statements, transaction_id)
-        waiter = Waiter()
-        request = OneShot(waiter.notify, statements=statements, transaction_id=transaction_id)
-        self.submit(request)
-        return waiter.wait(request)
+        values = [(text, [iontext.of_python(p) for p in parameters]) for text, parameters in statements]
+        if self.is_read_only(values):
+            outcome = self.read(values, transaction_id)
+        else:
+            waiter = Waiter()
+            request = OneShot(waiter.notify, statements=values, transaction_id=transaction_id)
+            self.submit(request)
+            outcome = waiter.wait(request)
+        return replace(outcome, results=[result and own_copy(result) for result in outcome.results])
 
     def submit(self, request: OneShot) -> None:
         """Queue a one-shot transaction; its `notify` tells when it is settled.
@@ -156,7 +166,11 @@ class Database:
 
         Raises:
             ParseError: one is not a statement.
+            LimitExceededError: they are too many.
         """
+        maximum = self.limits.statements_per_transaction_max
+        if len(statements) > maximum:  # before any of them costs anything
+            raise LimitExceededError("statements_per_transaction_max", maximum, len(statements))
         return all(self._plans.parse(text).kind == "query" for text, _ in statements)
 
     def needs_scan(self, statements: Sequence[StatementText]) -> bool:
@@ -203,11 +217,13 @@ class Database:
 
     def digest(self) -> Digest:
         """Give the hash of everything up to the tip."""
-        return proofs.digest(self._views)
+        with self._views.snapshot():
+            return proofs.digest(self._views)
 
     def block(self, sequence_no: int) -> Block:
         """Raises NotFoundError: there is no such block."""
-        return self._committer.block(sequence_no)
+        with self._views.snapshot():
+            return self._committer.block(sequence_no)
 
     def receipt(self, document_id: str, version: int, tip: int | None = None) -> dict[str, Value]:
         """Give all that an offline check of one revision needs, as an Ion struct.
@@ -218,7 +234,8 @@ class Database:
         Raises:
             NotFoundError: there is no such revision, or no such tip.
         """
-        return proofs.receipt(self.name, self._views, document_id, version, tip)
+        with self._views.snapshot():
+            return proofs.receipt(self.name, self._views, document_id, version, tip)
 
     def close(self) -> None:
         """Settle what was submitted, then close. Closing twice does nothing."""
@@ -227,11 +244,29 @@ class Database:
         self._views.close()
         self._journal.close()
 
+    def _forget(self) -> None:
+        self._committer.forget(
+            JournalFailedError("the ledger belongs to the process that this one was forked off from")
+        )
+        self._views.forget()
+
     def __enter__(self) -> Database:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+# A forked child has no committer: without this it would wait for an answer for ever, and by closing say that the parent had closed.
+_open_here: weakref.WeakSet[Database] = weakref.WeakSet()
+
+
+def _forget_in_child() -> None:
+    for database in list(_open_here):
+        database._forget()
+
+
+os.register_at_fork(after_in_child=_forget_in_child)
 
 
 def _backoff_s(attempt: int) -> float:

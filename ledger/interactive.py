@@ -18,7 +18,7 @@ from ledger.errors import TransactionClosedError
 from ledger.ids import IdSource
 from ledger.limits import Limits
 from ledger.partiql import PlanCache, Result
-from ledger.request import Commit, Outcome, Waiter
+from ledger.request import Commit, Outcome, Waiter, own_copy
 from ledger.transaction import Transaction, run_statement
 from ledger.values import Timestamp
 from ledger.views import Views
@@ -69,7 +69,7 @@ class InteractiveTransaction:
                     self._committer.validate(self.transaction_id, self._transaction.reads, self._began_s)
                     self._transaction.rebase(snapshot, snapshot.sequence_no)
                     started = Timestamp.of_milliseconds(self._clock.milliseconds())
-                    result = run_statement(self._plans, self._transaction, text, values, started)
+                    result = own_copy(run_statement(self._plans, self._transaction, text, values, started))
             except BaseException:
                 self._abort()
                 raise

@@ -51,11 +51,17 @@ class Snapshot:
     """A consistent view as of `sequence_no` (-1: before any block). A context manager."""
 
     def __init__(
-        self, head: Head, transaction: lmdb.Transaction[bytes], readable: Readable, block: Callable[[int], Block]
+        self,
+        head: Head,
+        transaction: lmdb.Transaction[bytes],
+        readable: Readable,
+        block: Callable[[int], Block],
+        ended: Callable[[], None],
     ) -> None:
         self.sequence_no = head.sequence_no
         self.catalog: Catalog = head.catalog
         self._transaction, self._block = transaction, block
+        self._ended: Callable[[], None] | None = ended
         self._strand_id, self._names, self._cache = readable.strand_id, readable.names, readable.cache
 
     def document(self, table_id: str, document_id: str) -> Document | None:
@@ -141,12 +147,15 @@ class Snapshot:
     def close(self) -> None:
         """Let go of the store's space. Closing twice does nothing."""
         self._transaction.abort()
+        ended, self._ended = self._ended, None
+        if ended is not None:
+            ended()
 
     def __enter__(self) -> Snapshot:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._transaction.abort()
+        self.close()
 
 
 def documents_in(

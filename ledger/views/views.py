@@ -19,6 +19,7 @@ Rules:
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -74,6 +75,8 @@ class Views:
         with store.env.begin() as transaction:
             self._heads = {transaction.id(): head}
         self._alive, self._closed = True, False
+        self._snapshots = 0
+        self._readers = threading.Condition()  # guards _snapshots, and the order of them against close
 
     @classmethod
     def open(cls, directory: Path, journal: BlockLog, *, limits: Limits, progress: Progress | None = None) -> Views:
@@ -196,17 +199,25 @@ class Views:
             LimitExceededError: too many are open.
             JournalFailedError: an apply failed, or the views are closed.
         """
-        self._check_alive()
-        while True:
-            try:
+        with self._readers:
+            self._check_alive()
+            self._snapshots += 1
+        try:
+            while True:
                 transaction = self._store.begin_read()
-            except lmdb.Error:
-                self._check_alive()  # closed beside us
-                raise
-            head = self._heads.get(transaction.id())
-            if head is not None:
-                return Snapshot(head, transaction, self._store, self.block)
-            transaction.abort()  # this thread was paused here while two batches were applied
+                head = self._heads.get(transaction.id())
+                if head is not None:
+                    return Snapshot(head, transaction, self._store, self.block, self._snapshot_ended)
+                transaction.abort()  # this thread was paused here while two batches were applied
+        except BaseException:
+            self._snapshot_ended()
+            raise
+
+    def _snapshot_ended(self) -> None:
+        with self._readers:
+            self._snapshots -= 1
+            if not self._snapshots:
+                self._readers.notify_all()
 
     def apply(self, blocks: Sequence[tuple[Block, FrameLocation]]) -> None:
         """Fold blocks into the views. They are durable in the journal, and follow the last one applied.
@@ -265,14 +276,19 @@ class Views:
             raise JournalFailedError("the views are closed, or an apply failed: open the ledger again")
 
     def close(self) -> None:
-        """Sync everything, say so, and let go. Closing twice does nothing; after a failed apply it only lets go.
+        """Sync everything, say so, and let go, when the open snapshots have ended: LMDB must not be closed under a reader.
+
+        Closing twice does nothing; after a failed apply it only lets go.
 
         Raises:
             JournalFailedError: it could not be synced; in another boot it will be rebuilt.
         """
         try:
-            if self._alive:
+            was_alive = self._alive
+            with self._readers:
                 self._alive = False
+                self._readers.wait_for(lambda: not self._snapshots)
+            if was_alive:
                 self.block_files.sync()
                 self._store.env.sync(True)
                 position = (self._head.sequence_no, self._head.block_hash)
@@ -281,6 +297,11 @@ class Views:
             raise failure(self._directory, self._limits, error) from error
         finally:
             self._let_go()
+
+    def forget(self) -> None:
+        """Be closed, and touch nothing: in a process forked off from the one that has them open."""
+        self._alive, self._closed = False, True
+        self._snapshots, self._readers = 0, threading.Condition()
 
     def _let_go(self) -> None:
         self._alive = False

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ from ledger.errors import (
     LimitExceededError,
     NotFoundError,
     StatementError,
+    TransactionExpiredError,
     TransactionMismatchError,
 )
 from ledger.ids import id_of_text
@@ -235,11 +238,32 @@ def test_too_many_open_transactions_say_so(tmp_path: Path) -> None:
         db.start_transaction().abort()
 
 
+def test_sessions_that_nobody_ended_give_their_places_back(tmp_path: Path, clock: StoppedClock) -> None:
+    with ledger.open(tmp_path / "cars", limits=Limits(open_transactions_max=2), clock=clock) as db:
+        forgotten = [db.start_transaction() for _ in range(2)]
+        clock.s += 31
+        db.start_transaction().abort()
+        with pytest.raises(TransactionExpiredError):
+            forgotten[0].commit()
+
+
+def test_too_many_statements_are_refused_before_one_is_read(db: ledger.Database) -> None:
+    with pytest.raises(LimitExceededError, match="statements_per_transaction_max"):
+        db.needs_scan([("no statement", [])] * 1_001)
+
+
 def test_a_closed_ledger_says_so(tmp_path: Path) -> None:
     db = ledger.open(tmp_path / "cars")
     db.close()
     db.close()
-    for call in (db.start_transaction, lambda: db.execute("CREATE TABLE T"), lambda: db.execute("SELECT * FROM <<1>>")):
+    for call in (
+        db.start_transaction,
+        db.digest,
+        lambda: db.block(0),
+        lambda: db.receipt("x" * 22, 0),
+        lambda: db.execute("CREATE TABLE T"),
+        lambda: db.execute("SELECT * FROM <<1>>"),
+    ):
         with pytest.raises(JournalFailedError, match="closed"):
             call()
 
@@ -255,6 +279,63 @@ def test_closing_settles_what_was_submitted(tmp_path: Path) -> None:
     numbers = [w.wait(r).block_address for w, r in zip(waiters, requests, strict=True)]
     assert None not in numbers
     assert len(set(numbers)) == 50
+
+
+def test_closing_waits_for_the_scans_of_other_threads(tmp_path: Path) -> None:
+    db = ledger.open(tmp_path / "cars")
+    db.execute("CREATE TABLE Vehicle")
+    for _ in range(20):
+        db.execute("INSERT INTO Vehicle ?", [{"VIN": str(number)} for number in range(40)])
+    began = threading.Semaphore(0)
+
+    def scan() -> None:
+        began.release()
+        while True:
+            assert db.execute("SELECT COUNT(*) AS n FROM Vehicle").rows == [{"n": 800}]
+
+    with ThreadPoolExecutor(4) as pool:
+        scans = [pool.submit(scan) for _ in range(4)]
+        for _ in scans:
+            began.acquire()
+        db.close()
+        for each in scans:
+            with pytest.raises(JournalFailedError, match="closed"):
+                each.result()
+
+
+def test_a_forked_child_is_told_that_the_ledger_is_not_its_own(db: ledger.Database, tmp_path: Path) -> None:
+    state = (tmp_path / "cars" / "views" / "STATE").read_text()
+    child = os.fork()
+    if child == 0:
+        told = 0
+        for call in (lambda: db.execute("INSERT INTO Vehicle ?", {"VIN": "a"}), lambda: vins(db), db.start_transaction):
+            try:
+                call()
+            except JournalFailedError:
+                told += 1
+        db.close()
+        os._exit(0 if told == 3 else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert (tmp_path / "cars" / "views" / "STATE").read_text() == state, "the parent still has it open"
+    db.execute("INSERT INTO Vehicle ?", {"VIN": "b"})
+    assert vins(db) == ["b"]
+
+
+def test_what_the_caller_does_with_rows_and_parameters_changes_nothing(db: ledger.Database) -> None:
+    document: dict[str, Value] = {"VIN": "a", "parts": [{"n": 1}]}
+    db.execute_transaction([("INSERT INTO Vehicle ?", [document])])
+    document["parts"] = []
+    for _ in range(2):
+        for query in ("SELECT * FROM Vehicle", "SELECT VALUE v FROM Vehicle AS v WHERE v.VIN = 'a'"):
+            row = db.execute(query).rows[0]
+            assert row == {"VIN": "a", "parts": [{"n": 1}]}
+            row["parts"][0]["n"] = 2  # type: ignore[index]  # it is as above
+            row["VIN"] = "b"  # type: ignore[index]
+    with db.start_transaction() as txn:
+        row = txn.execute_statement("SELECT * FROM Vehicle").rows[0]
+        row["VIN"] = "b"  # type: ignore[index]
+        txn.execute_statement("UPDATE Vehicle AS v SET v.Year = 1")
+    assert db.execute("SELECT * FROM Vehicle").rows == [{"VIN": "a", "parts": [{"n": 1}], "Year": 1}]
 
 
 def test_a_second_owner_is_refused(db: ledger.Database, tmp_path: Path) -> None:
