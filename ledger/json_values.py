@@ -21,6 +21,7 @@ from __future__ import annotations
 import json
 import re
 from base64 import b64encode
+from collections import Counter
 from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 
@@ -65,19 +66,25 @@ def parse_json(data: bytes, *, depth_max: int = _DEPTH_MAX) -> Value:
 
 
 def dump_json(value: Value, *, indent: bool = False) -> bytes:
-    """Write a value as JSON, in UTF-8; with `indent` for people."""
+    """Write a value as JSON, in UTF-8; with `indent` for people.
+
+    Raises:
+        InvalidValueError: it is nested too deep.
+    """
     options = orjson.OPT_INDENT_2 if indent else 0
     try:
-        return orjson.dumps(_tree(value, _AS_IS), option=options)
-    except orjson.JSONEncodeError:  # an integer of more than 64 bits, which orjson does not write
-        return orjson.dumps(_tree(value, _AS_IS_BUT_INTEGERS), option=options)
+        try:
+            return orjson.dumps(_tree(value, _AS_IS), option=options)
+        except orjson.JSONEncodeError:  # an integer of more than 64 bits, which orjson does not write
+            return orjson.dumps(_tree(value, _AS_IS_BUT_INTEGERS), option=options)
+    except (orjson.JSONEncodeError, RecursionError) as error:
+        raise InvalidValueError(f"this value cannot be written as JSON: {error}") from None
 
 
 def _object(pairs: list[tuple[str, Value]]) -> Value:
     fields = dict(pairs)
     if len(fields) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        twice = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
         raise InvalidValueError(
             f"the name {twice!r} stands twice in a JSON object (in Ion text it may: {{'{_ION}': ...}})"
         )

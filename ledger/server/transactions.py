@@ -10,7 +10,7 @@ Only queries that may read a whole table go to the pool, over one durable state,
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ledger.block import address_struct
 from ledger.errors import InvalidValueError
@@ -42,13 +42,23 @@ async def post_transaction(service: Service, request: Request) -> Answer:
     transaction_id = None if key is None else transaction_id_of_key(database.strand_id, key)
     if database.needs_scan(statements):
         return await service.in_pool(
-            lambda: request.answer(200, outcome_struct(database.execute_transaction(statements, transaction_id)))
+            lambda: request.answer(200, outcome_struct(database.read(statements, transaction_id)))
         )
     loop = asyncio.get_running_loop()
     posted = _Posted(_settle, statements=statements, transaction_id=transaction_id, done=loop.create_future())
     database.submit(posted)
     await posted.done
-    return request.answer(200, outcome_struct(posted.result()))
+    return _answer(request, posted.result())
+
+
+def _answer(request: Request, outcome: Outcome) -> Answer:
+    """Give the outcome. What was committed is never answered with an error, also if its rows cannot be written."""
+    try:
+        return request.answer(200, outcome_struct(outcome))
+    except InvalidValueError:
+        if outcome.block_address is None:
+            raise
+        return request.answer(200, outcome_struct(replace(outcome, results=[None] * len(outcome.results))))
 
 
 def _settle(batch: list[CommitRequest]) -> None:
@@ -116,7 +126,8 @@ def _shown(value: Value) -> str:
 
 
 def outcome_struct(outcome: Outcome) -> dict[str, Value]:
-    """Give a committed transaction as the interface shows it. A result is null where a replay no longer knows a query's rows."""
+    """Give a committed transaction as the interface shows it. A result is null where a replay no longer knows a query's rows, or where the
+    rows are nested deeper than the format can say."""
     address = outcome.block_address
     shown: dict[str, Value] = {
         "transactionId": outcome.transaction_id,

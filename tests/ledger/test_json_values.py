@@ -174,3 +174,18 @@ def test_any_bytes_are_a_value_or_refused(data):
     except InvalidValueError:
         return
     assert identical(parse_json(dump_json(value)), value)
+
+
+def test_a_name_that_stands_twice_among_many_is_found_at_once():
+    """Within this suite's time limit: comparing each with each would take hours."""
+    names = "".join(f'"{number}":1,' for number in range(200_000))
+    with pytest.raises(InvalidValueError, match="'z' stands twice"):
+        parse_json(b"{" + names.encode() + b'"z":1,"z":2}')
+
+
+def test_what_is_nested_too_deep_for_json_is_refused():
+    deep = 1
+    for _ in range(300):
+        deep = [deep]
+    with pytest.raises(InvalidValueError, match="cannot be written as JSON"):
+        dump_json(deep)

@@ -1,6 +1,7 @@
 from collections import Counter
 from decimal import Decimal
 
+import pytest
 from server_client import Api, at_once
 
 from ledger import ion, iontext
@@ -37,6 +38,15 @@ def test_a_failing_statement_takes_the_whole_transaction_back(api):
     found = api.transact(("SELECT * FROM Vehicle WHERE VIN = ?", ["T2"])).json
     assert found["results"] == [[]]
     assert found["blockAddress"] is None
+
+
+@pytest.mark.parametrize("accept", ["application/json", "application/ion", "text/ion"])
+def test_what_was_committed_is_never_answered_with_an_error(api, accept):
+    """Rows that no format can say are null in the answer; a transaction that only read them is refused."""
+    deep = "SELECT VALUE " + "[" * 150 + "v" + "]" * 150 + " FROM <<{}>> AS v"
+    reply = api.transact(("INSERT INTO Vehicle ?", [{"VIN": f"deep {accept}"}]), deep.replace("{}", "1"), accept=accept)
+    assert reply.status == 200, reply.body
+    assert api.transact(("SELECT * FROM Vehicle WHERE VIN = ?", [f"deep {accept}"])).json["results"] != [[]]
 
 
 def test_a_query_by_index_is_a_look_up_and_a_query_without_says_that_it_scanned(api):
