@@ -92,19 +92,29 @@ class LocalKafka:
             KafkaUnavailableError: its jars cannot be fetched, or it did not start (with the end of its log).
         """
         home = directory or Path(mkdtemp(prefix="strandline-kafka-"))
-        for attempt in range(_STARTS):
-            chosen = port or _free_port()
-            command = _prepare(home, chosen, settings or {})
-            guard = _start_guarded(home, command)
-            try:
-                _wait_until_ready(home, chosen, lambda: guard.poll() is not None)  # noqa: B023
-            except KafkaUnavailableError as error:
-                _stop_guard(guard)
-                if port or attempt + 1 == _STARTS or "in use" not in str(error):  # another process took the free port
-                    raise
-                continue
-            return cls(home, chosen, guard, temporary=directory is None)
-        raise AssertionError
+        try:
+            for _ in range(_STARTS - 1):
+                try:
+                    return cls._start(home, port, settings or {}, temporary=directory is None)
+                except KafkaUnavailableError as error:
+                    if port or "in use" not in str(error):  # else another process took the port that was free
+                        raise
+            return cls._start(home, port, settings or {}, temporary=directory is None)
+        except BaseException:
+            if directory is None:
+                shutil.rmtree(home, ignore_errors=True)
+            raise
+
+    @classmethod
+    def _start(cls, home: Path, port: int, settings: Mapping[str, str], *, temporary: bool) -> LocalKafka:
+        port = port or _free_port()
+        guard = _start_guarded(home, _prepare(home, port, settings))
+        try:
+            _wait_until_ready(home, port, lambda: guard.poll() is not None)
+        except BaseException:
+            _stop_guard(guard)
+            raise
+        return cls(home, port, guard, temporary=temporary)
 
     @property
     def bootstrap_servers(self) -> str:

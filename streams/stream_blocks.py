@@ -23,9 +23,9 @@ from typing import NamedTuple
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from ledger.block import Block, Revision, TableRevisions
-from ledger.block_reading import RevisionRecord, record_of_struct
+from ledger.block_reading import RevisionRecord, record_of_struct, summary_of_struct
 from ledger.errors import IntegrityError
-from ledger.verify import verify_block, verify_chain_link, verify_summary, verify_table_sequences
+from ledger.verify import verify_block, verify_chain_link, verify_table_sequences
 from streams.broker import Broker, Partition, kafka_errors
 from streams.errors import ForeignStreamError, KafkaUnavailableError
 from streams.partitioner import partition_of
@@ -97,7 +97,7 @@ class StreamBlocks:
 
     def _whole(self, record: ReadRecord) -> StreamBlock:
         try:
-            summary = verify_summary(proof_of(record))
+            summary = summary_of_struct(proof_of(record))
             verify_chain_link(self._previous, summary)
             verify_table_sequences(summary, self._sequence_nos)
         except IntegrityError as error:
@@ -228,6 +228,7 @@ class _Queues:
         partition = record.partition
         if record.offset >= self._ends[partition]:
             self._open.discard(partition)
+            self._consumer.pause([TopicPartition(*partition)])
             return
         self._queues[partition].append(record)
         self._held[partition] += len(record.value or b"")

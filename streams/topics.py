@@ -27,10 +27,18 @@ _FOREVER = 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class TopicNames:
-    """The topics of one ledger under one prefix."""
+    """The topics of one ledger under one prefix.
+
+    Raises:
+        StreamError: Kafka would not take the prefix.
+    """
 
     prefix: str
     ledger: str
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[A-Za-z0-9._-]{1,80}", self.prefix):
+            raise StreamError(f"a prefix has 1 to 80 of A-Z a-z 0-9 . _ -, which {self.prefix!r} has not")
 
     @property
     def block_summary(self) -> str:

@@ -95,6 +95,17 @@ def test_a_ledger_that_is_not_there_is_said_with_exit_code_3(tmp_path: Path) -> 
     assert "there is no ledger" in done.stderr
 
 
+@pytest.mark.kafka
+def test_kafka_run_lasts_until_sigterm(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "strandline", "kafka", "run", "--directory", str(tmp_path), "--port", "0"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("Kafka is running at 127.0.0.1:")
+        process.send_signal(signal.SIGTERM)
+        assert process.stdout.read() == "Kafka is stopping\n"
+        assert process.wait(60) == 0
+
+
 def test_kafka_status_of_nothing_has_exit_code_1(tmp_path: Path) -> None:
     done = strandline("kafka", "status", "--directory", tmp_path)
     assert (done.returncode, done.stdout) == (1, f"no broker of {tmp_path} is running\n")
