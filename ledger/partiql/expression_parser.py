@@ -210,9 +210,12 @@ class ExpressionParser(Cursor):
 
     def _signed(self, token: Token) -> Expression:
         operand = self.expression(OPERAND)
-        if isinstance(operand, Literal) and type(operand.value) in (int, Decimal) and operand.at == token.at + 1:
+        if isinstance(operand, Literal) and operand.at == token.at + 1:
             value = operand.value
-            return Literal(-value if token.word == "-" else value, token.at)  # type: ignore[operator]
+            if type(value) is int:
+                return Literal(-value if token.word == "-" else value, token.at)
+            if type(value) is Decimal:  # not `-value`, which would round to the digits of Python's context
+                return Literal(value.copy_negate() if token.word == "-" else value, token.at)
         return Unary(token.word, operand, token.at)
 
     def _parameter(self, token: Token) -> Expression:
