@@ -3,7 +3,7 @@ from __future__ import annotations
 import hashlib
 from decimal import Decimal
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from ion_values import values
 
@@ -42,6 +42,7 @@ NESTED = st.recursive(
 
 
 @given(NESTED, NESTED)
+@settings(max_examples=400)
 def test_keys_are_equal_where_values_are(a: Value, b: Value) -> None:
     if is_absent(a) or is_absent(b):
         assert equals(a, b) is None
@@ -51,6 +52,7 @@ def test_keys_are_equal_where_values_are(a: Value, b: Value) -> None:
 
 
 @given(SCALARS, SCALARS)
+@settings(max_examples=400)
 def test_keys_order_as_values_do(a: Value, b: Value) -> None:
     try:
         order = compare(a, b)
