@@ -1,6 +1,6 @@
 """Commits many transactions over HTTP at full speed: a few keep-alive connections, each with one transaction on the way.
 
-Every transaction has an Idempotency-Key, so that one whose answer was lost can be sent again and is still committed once.
+With an Idempotency-Key each, a transaction whose answer was lost can be sent again and is still committed once.
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ class Committed:
 def commit_all(
     url: str,
     ledger: str,
-    key: str,
+    key: str | None,
     transactions: Iterable[Statements],
     on_commit: Callable[[int], None] = lambda done: None,
 ) -> Committed:
-    """Commit all of them, in no particular order; `key` makes the idempotency keys of this list its own.
+    """Commit all of them, in no particular order; `key` makes the idempotency keys of this list its own, None sends none.
 
     Raises:
         RefusedError: the answer to one of them was not 200.
@@ -60,7 +60,7 @@ def commit_all(
 
 
 async def _commit_all(
-    url: str, ledger: str, key: str, transactions: Iterable[Statements], on_commit: Callable[[int], None]
+    url: str, ledger: str, key: str | None, transactions: Iterable[Statements], on_commit: Callable[[int], None]
 ) -> Committed:
     parts = urlsplit(url)
     path = f"{parts.path}/v1/ledgers/{ledger}/transactions"
@@ -74,7 +74,7 @@ async def _commit_all(
         try:
             for number, statements in requests:
                 sent = time.monotonic()
-                writer.write(_request(path, f"{key}-{number}", statements))
+                writer.write(_request(path, key and f"{key}-{number}", statements))
                 answers[number] = await _answer(reader)
                 committed.latencies_ms.append((time.monotonic() - sent) * 1000)
                 on_commit(len(answers))
@@ -92,13 +92,12 @@ async def _commit_all(
     return committed
 
 
-def _request(path: str, key: str, statements: Statements) -> bytes:
+def _request(path: str, key: str | None, statements: Statements) -> bytes:
     body = dump_json({"statements": [{"statement": text, "parameters": values} for text, values in statements]})
     head = (
-        f"POST {path} HTTP/1.1\r\nHost: strandline\r\nContent-Type: application/json\r\n"
-        f"Idempotency-Key: {key}\r\nContent-Length: {len(body)}\r\n\r\n"
+        f"POST {path} HTTP/1.1\r\nHost: strandline\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
     )
-    return head.encode() + body
+    return f"{head}Idempotency-Key: {key}\r\n\r\n".encode() + body if key else f"{head}\r\n".encode() + body
 
 
 async def _answer(reader: asyncio.StreamReader) -> dict[str, object]:

@@ -69,9 +69,9 @@ class Bed:
     def fill(self, documents: int) -> None:
         """Make the ledger, its table with an index, and the documents."""
         self._ask("PUT", f"/v1/ledgers/{LEDGER}")
-        for number, text in enumerate((f"CREATE TABLE {TABLE}", f"CREATE INDEX ON {TABLE} (VIN)")):
-            commit_all(self.url, LEDGER, f"table-{number}", [[(text, [])]])
-        commit_all(self.url, LEDGER, "fill", documents_in_transactions(documents))
+        for text in (f"CREATE TABLE {TABLE}", f"CREATE INDEX ON {TABLE} (VIN)"):
+            commit_all(self.url, LEDGER, None, [[(text, [])]])
+        commit_all(self.url, LEDGER, None, documents_in_transactions(documents))
 
     def state(self) -> dict[str, object]:
         """Give the tip's sequence number, and what is known of the publisher."""

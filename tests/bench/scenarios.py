@@ -121,7 +121,7 @@ def memory(bed: Bed, *, documents: int, until_revisions: int, steps: int) -> lis
     found: list[dict[str, object]] = [{"revisions": documents, **memory_mb(bed.coordinator.pid)}]
     for step in range(steps):
         count = (until_revisions - documents) // steps
-        commit_all(bed.url, LEDGER, f"grow-{step}", _updates(step * count, count, documents))
+        commit_all(bed.url, LEDGER, None, _updates(step * count, count, documents))
         found.append({"revisions": documents + (step + 1) * count, **memory_mb(bed.coordinator.pid)})
     return found
 
