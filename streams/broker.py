@@ -227,6 +227,7 @@ class Broker:
             "message.timeout.ms": timeout_ms,
             "enable.idempotence": True,
             "acks": "all",
+            "max.in.flight.requests.per.connection": 1,  # more, and a new partition may lose a batch: see `_delivered`
             "partitioner": "murmur2_random",
             "message.max.bytes": message_bytes_max,
             "linger.ms": 10,  # a flush does not wait for it; more would keep the network idle while records are made
@@ -254,6 +255,7 @@ class KafkaTx:
         self._producer, self._down = producer, down  # librdkafka says in `down` that it has lost every broker
         self._written: dict[Partition, Written] = {}
         self._refused: KafkaError | None = None
+        self._misplaced: str | None = None
 
     def begin(self) -> None:
         """Begin a kafka_tx."""
@@ -294,6 +296,8 @@ class KafkaTx:
                     raise KafkaUnavailableError(f"{left} records are not acknowledged: {self._down[-1]}")
         if self._refused is not None:
             raise _translated("sending", self._refused)
+        if self._misplaced is not None:
+            raise BrokerError(self._misplaced, "UNKNOWN_OFFSET")
         return self._written
 
     def commit(self) -> None:
@@ -336,6 +340,11 @@ class KafkaTx:
                 self._refused = error
             return
         partition = Partition(message.topic() or "", message.partition() or 0)
-        offset = message.offset() or 0
-        written = self._written.get(partition)
+        offset, written = message.offset(), self._written.get(partition)
+        if offset is None or (written is not None and offset != written.last_offset + 1):
+            # librdkafka takes "duplicate sequence number" for success and then knows no offset. A partition that has no record of this
+            # producer takes any sequence number for its first: if the first batch is refused for a moment and the second, in flight
+            # with it, is not, the first one is a "duplicate" of what was never written.
+            self._misplaced = f"a record came to lie at offset {offset} of {partition}, behind {written}"
+            return
         self._written[partition] = Written(offset if written is None else written.first_offset, offset)

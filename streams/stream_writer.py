@@ -3,6 +3,7 @@
 Taking over, literally in this order:
 
     fence        open_producer: every earlier publisher of this stream is out, its open kafka_tx is ended
+    settings     of every topic: none that would lose history                              TopicSettingsError
     read         the position from block-summary, once its last stable offset is its end
     compare      strand and block hash with the journal's                                  ForkError
     inspect      the partitions against what was recorded of them                          streams.inspection
@@ -101,6 +102,7 @@ class StreamWriter:
         producer = broker.open_producer(transactional_id, options.message_bytes_max, patience)
         writer = cls(broker, journal, names, options, producer)
         writer._make_topics({names.block_summary: 1, names.catalog_changes: 1})
+        writer._check_settings()
         position = writer._read_position(patience)
         writer._compare(position)
         ends = writer._read_ends(position, patience)
@@ -113,6 +115,10 @@ class StreamWriter:
         return writer
 
     # -- taking over ------------------------------------------------------------------------------------------------
+
+    def _check_settings(self) -> None:
+        for topic, settings in self._broker.settings(self._topics_there()).items():
+            check_settings(topic, settings, self._options.message_bytes_max, self._broker.bootstrap_servers)
 
     def _read_position(self, patience: Callable[[str], None]) -> Position:
         block_summary = Partition(self._names.block_summary, 0)
@@ -147,11 +153,9 @@ class StreamWriter:
             )
 
     def _read_ends(self, position: Position, patience: Callable[[str], None]) -> dict[Partition, int]:
-        """Make the topics that were recorded and are gone, check them all, and give the end of every partition."""
+        """Make the topics that were recorded and are gone, and give the end of every partition of all of them."""
         self._make_topics({topic: len(ends) for topic, ends in (position.ends or {}).items()})
-        counts = {topic: n for topic, n in self._broker.topics().items() if self._names.is_ours(topic)}
-        for topic, settings in self._broker.settings(counts).items():
-            check_settings(topic, settings, self._options.message_bytes_max, self._broker.bootstrap_servers)
+        counts = self._topics_there()
         recorded = {topic: len(ends) for topic, ends in (position.ends or {}).items()}
         for topic, expected in (recorded | {self._names.block_summary: 1, self._names.catalog_changes: 1}).items():
             check_partitions(topic, expected, counts.get(topic, 0), self._broker.bootstrap_servers)
@@ -338,6 +342,10 @@ class StreamWriter:
             self._ends.setdefault(topic, [0] * there[topic])
             if topic != self._names.block_summary:
                 self._visible_ends.setdefault(topic, [0] * there[topic])
+
+    def _topics_there(self) -> dict[str, int]:
+        """Give this stream's topics on the cluster, and how many partitions each has."""
+        return {topic: n for topic, n in self._broker.topics().items() if self._names.is_ours(topic)}
 
     def _has_topics_for(self, block: Block) -> bool:
         return all(self._names.of_table(table.table_id, table.table_name) in self._ends for table in block.tables)
