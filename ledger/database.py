@@ -19,7 +19,14 @@ from ledger import iontext, proofs
 from ledger.block import Block, BlockAddress
 from ledger.clock import Clock, SystemClock
 from ledger.committer import Committer
-from ledger.errors import InvalidValueError, JournalFailedError, LimitExceededError, OccConflictError, TransactionError
+from ledger.errors import (
+    InvalidValueError,
+    JournalFailedError,
+    LimitExceededError,
+    OccConflictError,
+    TransactionError,
+    TransactionMismatchError,
+)
 from ledger.ids import IdSource
 from ledger.interactive import InteractiveTransaction
 from ledger.journal import Files, Journal, RealFiles
@@ -151,9 +158,17 @@ class Database:
         self._committer.submit(request)
 
     def read(self, statements: Sequence[StatementText], transaction_id: str | None = None) -> Outcome:
-        """Execute queries over one durable state, in the caller's thread: the committer never waits for a long scan."""
+        """Execute queries over one durable state, in the caller's thread: the committer never waits for a long scan.
+
+        Raises:
+            TransactionMismatchError: the id is that of a transaction that wrote.
+        """
         self._committer.check_alive()
         with self._views.snapshot() as snapshot:
+            if transaction_id is not None and snapshot.sequence_of_transaction(transaction_id) is not None:
+                raise TransactionMismatchError(
+                    f"transaction {transaction_id} was committed before, with other statements"
+                )
             now = Timestamp.of_milliseconds(self._clock.milliseconds())
             transaction = Transaction(
                 transaction_id or self._ids.new(), snapshot, snapshot.sequence_no, now, self._ids.new, self.limits

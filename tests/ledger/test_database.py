@@ -174,6 +174,8 @@ def test_the_same_id_for_other_parameters_is_refused(db: ledger.Database) -> Non
     db.execute_transaction([("INSERT INTO Vehicle ?", [{"VIN": "a"}])], id_of_text("once"))
     with pytest.raises(TransactionMismatchError):
         db.execute_transaction([("INSERT INTO Vehicle ?", [{"VIN": "b"}])], id_of_text("once"))
+    with pytest.raises(TransactionMismatchError):
+        db.execute_transaction([(NAMES, [])], id_of_text("once"))
 
 
 # Limits, times, closing.

@@ -144,7 +144,7 @@ def test_a_limit_is_named_with_both_values(api):
 def test_an_idempotency_key_gives_the_first_answer_again(api):
     statement = ("INSERT INTO Vehicle ?", [{"VIN": "K1"}])
     first = api.transact(statement, Idempotency_Key="order 17")
-    second = api.transact(statement, Idempotency_Key="order 17")
+    second = api.transact(statement, Idempotency_Key=" order 17\t")  # blanks around a value are not part of it
     assert first.status == second.status == 200
     assert second.json == first.json | {"replayed": True}
     assert len(api.transact(("SELECT * FROM Vehicle WHERE VIN = ?", ["K1"])).json["results"][0]) == 1
@@ -154,6 +154,7 @@ def test_an_idempotency_key_gives_the_first_answer_again(api):
 
 def test_an_idempotency_key_of_other_statements_is_refused(api):
     assert api.transact(("INSERT INTO Vehicle ?", [{"VIN": "K2"}]), Idempotency_Key="k2").status == 200
+    assert api.transact("SELECT COUNT(*) FROM Vehicle", Idempotency_Key="k2").status == 422
     reply = api.transact(("INSERT INTO Vehicle ?", [{"VIN": "K3"}]), Idempotency_Key="k2")
     assert (reply.status, reply.error["type"], reply.error["retriable"]) == (422, "TransactionMismatchError", False)
     for key in ("", "x" * 256, "caf\xe9"):
