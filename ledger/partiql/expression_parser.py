@@ -176,6 +176,11 @@ class ExpressionParser(Cursor):
             return self._values()
         if self.peek().word == "(":
             return special_forms.call(self)
+        if word in ("date", "time", "timestamp", "interval") and self.peek().kind == "literal":
+            self.refuse(
+                f"literals of the type {word.upper()} are not supported; write an Ion timestamp, as `2026-11-22T`",
+                token.at,
+            )
         if word in RESERVED:
             self.fail(f'an expression (a reserved word stands in double quotes: "{token.value!s}")')
         if token.kind == "end":

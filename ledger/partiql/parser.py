@@ -61,6 +61,8 @@ class _Parser(QueryParser):
     def statement(self) -> Statement:
         if self.token.kind == "end":
             self.fail("a statement")
+        if self.token.word == "explain" and self.peek().kind == "word":
+            self.refuse("EXPLAIN is not supported yet", self.token.at)
         read = _STATEMENTS.get(self.token.word)
         body = read(self) if read else self._query_or_expression()
         while self.accept(";"):

@@ -58,7 +58,7 @@ class QueryParser(ExpressionParser):
     def _with(self) -> With:
         at = self.advance().at
         if self.token.word == "recursive" and self.peek().word != "as":
-            self.refuse("WITH RECURSIVE is not supported", at)
+            self.refuse("WITH RECURSIVE is not supported yet", at)
         bindings = self._several(self._with_binding)
         return With(bindings, self.query(), at)
 
@@ -89,6 +89,8 @@ class QueryParser(ExpressionParser):
             self.fail("UNION, INTERSECT or EXCEPT")
         operator = self.advance().word
         keep = self.accept("all")
+        if self.token.word == "corresponding":
+            self.refuse(f"{operator.upper()} CORRESPONDING is not supported yet", self.token.at)
         if not keep:
             self.accept("distinct")
         found = SetOperation(operator, keep, outer, _unwrapped(left), _unwrapped(right()), (), None, None, at)
@@ -140,6 +142,8 @@ class QueryParser(ExpressionParser):
             self.fail("FROM")
         self.advance()
         source = self.from_list()
+        if self.token.word == "let":
+            self.refuse("LET is not supported yet", self.token.at)
         where = self.expression() if self.accept("where") else None
         group_by = self._group_by() if self.token.word == "group" else None
         having = self.expression() if self.accept("having") else None
@@ -175,9 +179,9 @@ class QueryParser(ExpressionParser):
         at = self.advance().at
         if self.token.word == "as":
             self.fail("BY and the expressions to group by")
+        if self.token.word == "partial":
+            self.refuse("GROUP PARTIAL BY is not supported yet", self.token.at)
         self.expect("by")
-        if self.accept("partial"):
-            self.refuse("GROUP PARTIAL BY is not supported", at)
 
         def key() -> tuple[Expression, str | None]:
             return self.expression(), self.alias()
@@ -260,6 +264,8 @@ class QueryParser(ExpressionParser):
         at = self.token.at
         unpivot = self.accept("unpivot")
         expression = self.expression(OPERAND)
+        if self.token.word == "as" and self.peek().word == "of":
+            self.refuse("AS OF is not supported yet; history(table, start, end) shows the past", self.token.at)
         alias = self.alias()
         at_alias = self.name("an alias") if self.accept("at") else None
         by_alias = self.name("an alias") if self.accept("by") else None

@@ -184,3 +184,23 @@ def test_a_number_longer_than_python_would_convert_is_refused() -> None:
         parse("1" * 5_000)
     with pytest.raises(ParseError, match="exponent"):
         parse("1e" + "9" * 30)
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("EXPLAIN SELECT * FROM T", "EXPLAIN"),
+        ("SELECT * FROM T AS OF 5", "AS OF"),
+        ("SELECT * FROM T LET 1 AS x", "LET"),
+        ("SELECT a FROM T GROUP PARTIAL BY a", "GROUP PARTIAL BY"),
+        ("WITH RECURSIVE a AS (SELECT 1 FROM T) SELECT * FROM a", "WITH RECURSIVE"),
+        ("SELECT a FROM T UNION CORRESPONDING SELECT a FROM T", "UNION CORRESPONDING"),
+        ("SELECT DATE '2020-01-01' FROM T", "literals of the type DATE"),
+        ("CREATE UNIQUE INDEX ON T (a)", "CREATE UNIQUE INDEX"),
+        ("INSERT INTO T VALUE {} ON CONFLICT DO NOTHING", "ON CONFLICT"),
+        ("DELETE FROM T RETURNING *", "RETURNING"),
+    ],
+)
+def test_what_is_to_come_is_called_by_its_name(text: str, what: str) -> None:
+    with pytest.raises(ParseError, match=f"{what}.* not supported"):
+        parse(text)
