@@ -28,6 +28,7 @@ from streams.errors import BrokerError, KafkaUnavailableError, OwnedElsewhereErr
 from streams.position import control_of
 from streams.publisher_state import PublisherState
 from streams.stream_writer import Options, StreamWriter
+from streams.taking_over import take_over
 from streams.topic_reader import read_records
 from streams.topics import TopicNames
 
@@ -104,7 +105,7 @@ class Publisher:
     def _take_over(self) -> StreamWriter:
         if self._fenced:
             self._stop_if_owned_elsewhere()
-        writer = StreamWriter.take_over(self._broker, self._journal, self._names, self._options, self._wait_for_others)
+        writer = take_over(self._broker, self._journal, self._names, self._options, self._wait_for_others)
         self._owned_until, self._fenced = writer.block_summary_end, False
         return writer
 
