@@ -1,4 +1,4 @@
-"""Fixtures that more than one room's tests need."""
+"""Fixtures that more than one room's tests need, and how hypothesis is to search."""
 
 from __future__ import annotations
 
@@ -6,8 +6,19 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from streams.local_kafka import LocalKafka
+
+# In CI the same examples each time: it says whether a change broke something. Elsewhere new ones each time: they find what nobody thought of.
+# The checks that are off judge how long, and how lucky, the making of large values was: the machine's business.
+settings.register_profile(
+    "strandline",
+    deadline=None,
+    derandomize="CI" in os.environ,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
+)
+settings.load_profile("strandline")
 
 
 @pytest.fixture(scope="session")
