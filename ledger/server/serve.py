@@ -128,6 +128,7 @@ class Coordinator:
                 print(f"  DAMAGED  {name}: {why}")
 
     def _close(self) -> None:
+        gc.unfreeze()
         # Publishers first: a reader without a live owner would take the ledger's lock to recover it.
         self._publishers.stop()
         self._service.close()
