@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 
 from streams.local_kafka import LocalKafka
 
-# In CI the same examples each time: it says whether a change broke something. Elsewhere new ones each time: they find what nobody thought of.
+# In CI the same examples each time: it says whether a change broke something. Elsewhere new ones: they find what nobody thought of.
 # The checks that are off judge how long, and how lucky, the making of large values was: the machine's business.
 settings.register_profile(
     "strandline",
