@@ -33,7 +33,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # exported, b
 from streams.errors import BrokerError, KafkaUnavailableError, ProducerFencedError, StreamError
 from streams.records import Record
 
-__all__ = ["OWNED_KEYS", "Broker", "KafkaTx", "Partition", "Written", "kafka_errors"]
+__all__ = ["OWNED_KEYS", "Broker", "KafkaTx", "Partition", "Patience", "Written", "kafka_errors"]
 
 OWNED_KEYS = frozenset(
     {
@@ -71,6 +71,10 @@ _LATEST: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # co
 log = logging.getLogger("strandline.kafka")
 """librdkafka's own messages; heard only where logging is configured."""
 log.addHandler(logging.NullHandler())
+
+
+Patience = Callable[[str], None]
+"""Called with the reason again and again while something is awaited; waits a little, and may raise."""
 
 
 class Partition(NamedTuple):
@@ -185,6 +189,34 @@ class Broker:
         """Give each partition's last stable offset: nothing before it belongs to an open kafka_tx."""
         return self._offsets(partitions, _LATEST, IsolationLevel.READ_COMMITTED)
 
+    def patience(self, seconds: float) -> Patience:
+        """Give the patience of one who waits for so long from now, and then raises KafkaUnavailableError."""
+        deadline = time.monotonic() + seconds
+
+        def wait(reason: str) -> None:
+            if time.monotonic() > deadline:
+                raise KafkaUnavailableError(reason)
+            self.admin.poll(0.02)
+
+        return wait
+
+    def decided_ends(self, partitions: Iterable[Partition], patience: Patience) -> dict[Partition, int]:
+        """Give each partition's end as it is now, once no kafka_tx before it is open: read_committed readers then see all up to there.
+
+        Even a commit that has returned takes a few milliseconds until its markers have reached all partitions, one after the other.
+        """
+        ends = self.ends(partitions)
+        while True:
+            stable = self.stable_ends(ends)
+            partition = next((p for p in ends if stable[p] < ends[p]), None)
+            if partition is None:
+                return ends
+            patience(
+                f"another producer has an open Kafka transaction on {partition}, from offset {stable[partition]} on. If it does not end: "
+                f"kafka-transactions.sh --bootstrap-server {self.bootstrap_servers} abort --topic {partition.topic} "
+                f"--partition {partition.number} --start-offset {stable[partition]}"
+            )
+
     def _offsets(
         self, partitions: Iterable[Partition], spec: OffsetSpec, isolation: IsolationLevel
     ) -> dict[Partition, int]:
@@ -204,7 +236,7 @@ class Broker:
             answers = self.admin.list_offsets(asked, isolation_level=isolation, request_timeout=_REQUEST_S)
             return {Partition(tp.topic, tp.partition): answer.result().offset for tp, answer in answers.items()}
 
-    def open_producer(self, transactional_id: str, message_bytes_max: int, patience: Callable[[str], None]) -> KafkaTx:
+    def open_producer(self, transactional_id: str, message_bytes_max: int, patience: Patience) -> KafkaTx:
         """Fence every earlier producer of this id, end its open kafka_tx, and give the new one.
 
         A kafka_tx of it whose commit was asked for is waited for: when this returns, it is decided.

@@ -208,9 +208,10 @@ def kafka_run(directory: KafkaDirectory = _DIRECTORY, port: KafkaPort = 9092) ->
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, interrupt)
-    with _errors_told(), LocalKafka.start(directory, port=port) as broker:
-        typer.echo(f"Kafka is running at {broker.bootstrap_servers}")
+    with _errors_told():
         try:
-            broker.wait()
+            with LocalKafka.start(directory, port=port) as broker:
+                typer.echo(f"Kafka is running at {broker.bootstrap_servers}")
+                broker.wait()
         except KeyboardInterrupt:
-            typer.echo("Kafka is stopping")
+            typer.echo("Kafka has stopped")

@@ -145,7 +145,8 @@ class Publisher:
             KafkaUnavailableError, BrokerError: nobody knows. Ask again first: two publishers would fence each other for ever.
         """
         block_summary = Partition(self._names.block_summary, 0)
-        if self._owned_until is None or self._broker.ends([block_summary])[block_summary] <= self._owned_until:
+        end = self._broker.decided_ends([block_summary], self._wait_for_others)[block_summary]
+        if self._owned_until is None or end <= self._owned_until:
             return
         for record in read_records(self._broker, {block_summary: self._owned_until}):
             control = control_of(record)

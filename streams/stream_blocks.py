@@ -63,11 +63,11 @@ class StreamBlocks:
                 f"there is no stream: topic {names.block_summary} does not exist on {broker.bootstrap_servers}"
             )
         # The summaries' end first: what they tell of lies in the other partitions by then.
-        self._ends = _stable_ends(broker, [Partition(names.block_summary, 0)])
+        self._ends = broker.decided_ends([Partition(names.block_summary, 0)], broker.patience(_SILENCE_S))
         rest = [
             Partition(topic, p) for topic, n in self._counts.items() if topic != names.block_summary for p in range(n)
         ]
-        self._ends |= _stable_ends(broker, rest)
+        self._ends |= broker.decided_ends(rest, broker.patience(_SILENCE_S))
         self._queues = _Queues(broker, broker.starts(self._ends), self._ends)
         self._previous: Block | None = None
         self._sequence_nos: dict[str, int] = {}
@@ -161,23 +161,6 @@ class StreamBlocks:
             record = self._queues.take(partition)
             if record is not None and self._record_of(record).block_address.sequence_no <= tip:
                 raise IntegrityError(f"{record} is there a second time, or belongs to no block", address=partition)
-
-
-def _stable_ends(broker: Broker, partitions: list[Partition]) -> dict[Partition, int]:
-    """Give the ends once all before them is decided: the markers of one commit reach its partitions one after the other."""
-    deadline = time.monotonic() + _SILENCE_S
-    ends = broker.ends(partitions)
-    while True:
-        stable = broker.stable_ends(partitions)
-        undecided = [partition for partition in partitions if stable[partition] < ends[partition]]
-        if not undecided:
-            return ends
-        if time.monotonic() > deadline:
-            raise KafkaUnavailableError(
-                f"a Kafka transaction on {undecided[0]} has been open for {_SILENCE_S:.0f} s: stable up to offset "
-                f"{stable[undecided[0]]} of {ends[undecided[0]]}"
-            )
-        broker.admin.poll(0.02)
 
 
 class _Queues:

@@ -12,11 +12,11 @@ To read before fencing would be wrong: the one before could publish after it. No
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from ledger.block import Block
 from ledger.journal import JournalReader
-from streams.broker import Broker, KafkaTx, Partition
+from streams.broker import Broker, KafkaTx, Partition, Patience
 from streams.errors import ForkError
 from streams.inspection import history_lost, inspect
 from streams.position import Position, control_of, read_position
@@ -25,16 +25,13 @@ from streams.stream_writer import Options, StreamWriter
 from streams.topic_reader import first_record
 from streams.topics import TopicNames, check_partitions, check_settings
 
-__all__ = ["Patience", "take_over"]
-
-Patience = Callable[[str], None]
-"""Called with the reason again and again while Kafka, or the end of a foreign kafka_tx, is awaited; waits a little, and may raise."""
+__all__ = ["take_over"]
 
 
 def take_over(
     broker: Broker, journal: JournalReader, names: TopicNames, options: Options, patience: Patience
 ) -> StreamWriter:
-    """Become the stream's writer.
+    """Become the stream's writer. `patience` is called while Kafka, or the end of a foreign kafka_tx, is awaited.
 
     Raises:
         ForkError, ForeignStreamError, TopicSettingsError, HistoryLostError: nothing was written.
@@ -53,7 +50,7 @@ def take_over(
     for topic, expected in (recorded | {names.block_summary: 1, names.catalog_changes: 1}).items():
         check_partitions(topic, expected, counts.get(topic, 0), broker.bootstrap_servers)
     partitions = [Partition(topic, number) for topic, count in counts.items() for number in range(count)]
-    log_ends = _stable_ends(broker, tx, partitions, patience)
+    log_ends = _decided_ends(broker, tx, partitions, patience)
     inspection = inspect(broker, lambda number: _blocks(journal, number), names, counts, log_ends, position)
     ends.found(log_ends, inspection.ends)
     writer = StreamWriter(journal, names, options, tx, ends, inspection, position.sequence_no)
@@ -69,7 +66,7 @@ def _check_settings(broker: Broker, names: TopicNames, message_bytes_max: int) -
 
 def _read_position(broker: Broker, names: TopicNames, tx: KafkaTx, patience: Patience) -> Position:
     block_summary = Partition(names.block_summary, 0)
-    end = _stable_ends(broker, tx, [block_summary], patience)[block_summary]
+    end = _decided_ends(broker, tx, [block_summary], patience)[block_summary]
     start = broker.starts([block_summary])[block_summary]
     if 0 < start < end:  # emptied on purpose and begun again, or cut off by retention?
         first = first_record(broker, block_summary, start)
@@ -101,25 +98,14 @@ def _compare(position: Position, journal: JournalReader) -> None:
         )
 
 
-def _stable_ends(broker: Broker, tx: KafkaTx, partitions: list[Partition], patience: Patience) -> dict[Partition, int]:
+def _decided_ends(broker: Broker, tx: KafkaTx, partitions: list[Partition], patience: Patience) -> dict[Partition, int]:
     """Give the ends once nothing before them is undecided. Our own kafka_tx can be ended; others we can only await."""
-    tried = False
-    while True:
-        ends = broker.ends(partitions)
-        stable = broker.stable_ends(partitions)
-        open_ones = [p for p in partitions if stable[p] < ends[p]]
-        if not open_ones:
-            return ends
-        if not tried:
-            tx.end_what_hangs(open_ones)
-            tried = True
-            continue
-        topic, number = open_ones[0]
-        patience(
-            f"another producer has an open Kafka transaction on {open_ones[0]}, from offset {stable[open_ones[0]]} on. If it does "
-            f"not end: kafka-transactions.sh --bootstrap-server {broker.bootstrap_servers} abort --topic {topic} "
-            f"--partition {number} --start-offset {stable[open_ones[0]]}"
-        )
+    ends, stable = broker.ends(partitions), broker.stable_ends(partitions)
+    if hanging := [partition for partition in partitions if stable[partition] < ends[partition]]:
+        tx.end_what_hangs(hanging)
+    while (ends := broker.decided_ends(partitions, patience)) != broker.ends(partitions):
+        pass
+    return ends
 
 
 def _topics_there(broker: Broker, names: TopicNames) -> dict[str, int]:

@@ -81,6 +81,9 @@ class World:
             self.publisher(reader).run(until, until_caught_up=until is None)
         finally:
             reader.close()
+        topics = {topic: count for topic, count in self.broker.topics().items() if self.names.is_ours(topic)}
+        partitions = [Partition(topic, number) for topic, count in topics.items() for number in range(count)]
+        self.broker.decided_ends(partitions, self.broker.patience(60))
 
     def check(self) -> Report:
         """See that the topics are the journal's, wholly; the end of every test."""

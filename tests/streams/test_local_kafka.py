@@ -64,14 +64,18 @@ def test_the_broker_ends_when_its_guard_is_killed(tmp_path: Path) -> None:
 
 @pytest.mark.kafka
 def test_a_killed_broker_serves_its_data_again(tmp_path: Path) -> None:
-    broker = LocalKafka.start(tmp_path)
+    quick = {
+        "broker.session.timeout.ms": "2000",
+        "broker.heartbeat.interval.ms": "500",
+    }  # it is let in when its session has ended
+    broker = LocalKafka.start(tmp_path, settings=quick)
     admin = AdminClient({"bootstrap.servers": broker.bootstrap_servers})
     admin.create_topics([NewTopic("kept", 1)])["kept"].result()
     producer = Producer({"bootstrap.servers": broker.bootstrap_servers, "log_level": 0})
     producer.produce("kept", b"value")
     assert producer.flush(30) == 0
     broker.kill()
-    with LocalKafka.start(tmp_path, port=broker.port) as again:
+    with LocalKafka.start(tmp_path, port=broker.port, settings=quick) as again:
         found = AdminClient({"bootstrap.servers": again.bootstrap_servers}).list_topics(timeout=10)
         assert "kept" in found.topics
 

@@ -102,7 +102,7 @@ def test_kafka_run_lasts_until_sigterm(tmp_path: Path) -> None:
         assert process.stdout is not None
         assert process.stdout.readline().startswith("Kafka is running at 127.0.0.1:")
         process.send_signal(signal.SIGTERM)
-        assert process.stdout.read() == "Kafka is stopping\n"
+        assert process.stdout.read() == "Kafka has stopped\n"
         assert process.wait(60) == 0
 
 
