@@ -4,32 +4,118 @@ A table's document (its id is the tableId):
 
     {tableId: "...", name: "Vehicle", status: "ACTIVE" | "INACTIVE", indexes: [{indexId: "...", expr: "[VIN]"}]}
 
+`unique: true` stands beside `expr` where an index is; `tags` beside `name` where CREATE TABLE gave any.
 The state of an index (ONLINE, ...) is the view's own affair and never in the journal.
+
+`expr` as QLDB shows it, and the same way for what QLDB had not:
+
+    [VIN]                                      one field of the document
+    [Owner.Address.City]                       a nested one
+    [Owners.SecondaryOwners[*].PersonId]       of each element of a list
+    [State, "odd name"]                        several; a name that is no identifier stands in double quotes
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Final, TypeAlias
 
 from ledger.errors import IntegrityError
 from ledger.values import Struct, Value
 
-__all__ = ["Catalog", "Index", "Table", "table_document", "table_of_document"]
+__all__ = [
+    "EACH",
+    "Catalog",
+    "Index",
+    "IndexKey",
+    "Table",
+    "expr_of",
+    "keys_of_expr",
+    "table_document",
+    "table_of_document",
+]
+
+EACH: Final = None
+"""A step of an index key: each element of a list."""
+IndexKey: TypeAlias = "tuple[str | None, ...]"
+"""A path into the document: names of fields, and EACH."""
+
+_IDENTIFIER = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
+_TOKEN = re.compile(
+    r'\s*(?:(?P<name>[A-Za-z_$][A-Za-z0-9_$]*)|"(?P<quoted>(?:[^"]|"")*)"|(?P<each>\[\*\])|(?P<mark>[.,]))'
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """An index over one top-level field. `expr` as QLDB shows it: `[VIN]`."""
+    """An index over one path of the document, or several.
+
+    `status` as QLDB shows it: BUILDING, FINALIZING, ONLINE (only then it serves), FAILED (`message` says why), DELETING.
+    """
 
     index_id: str
-    expr: str
+    keys: tuple[IndexKey, ...]
+    unique: bool = False
     status: str = "ONLINE"
+    message: str | None = None
+
+    @classmethod
+    def over(cls, index_id: str, expr: str, *, unique: bool = False) -> Index:
+        """Make an index from its `expr`. Raises ValueError."""
+        return cls(index_id, keys_of_expr(expr), unique)
 
     @property
-    def field(self) -> str:
-        return self.expr[1:-1]
+    def expr(self) -> str:
+        return expr_of(self.keys)
+
+    @property
+    def of_elements(self) -> bool:
+        """Tell whether a document may have several entries, one for each element of a list, or none."""
+        return any(EACH in key for key in self.keys)
+
+
+def expr_of(keys: Iterable[IndexKey]) -> str:
+    """Give the `expr` of an index over these paths."""
+    return f"[{', '.join(map(_path_text, keys))}]"
+
+
+def _path_text(key: IndexKey) -> str:
+    text = ""
+    for step in key:
+        if step is EACH:
+            text += "[*]"
+        else:
+            name = step if _IDENTIFIER.fullmatch(step) else '"' + step.replace('"', '""') + '"'
+            text += f".{name}" if text else name
+    return text
+
+
+def keys_of_expr(expr: str) -> tuple[IndexKey, ...]:
+    """Read what `expr_of` gave.
+
+    Raises:
+        ValueError: it gave something else.
+    """
+    keys: list[list[str | None]] = [[]]
+    body, at = expr[1:-1], 0
+    while at < len(body):
+        token = _TOKEN.match(body, at)
+        if token is None:
+            raise ValueError(f"{expr!r} is no expression of an index")
+        at = token.end()
+        if token["mark"] == ",":
+            keys.append([])
+        elif token["each"]:
+            keys[-1].append(EACH)
+        elif token["mark"] is None:
+            keys[-1].append(token["name"] or token["quoted"].replace('""', '"'))
+    found = tuple(map(tuple, keys))
+    if expr_of(found) != expr:
+        raise ValueError(f"{expr!r} is no expression of an index")
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +126,15 @@ class Table:
     name: str
     status: str = "ACTIVE"
     indexes: tuple[Index, ...] = ()
+    tags: tuple[tuple[str, str], ...] = ()
 
     @property
     def active(self) -> bool:
         return self.status == "ACTIVE"
 
     def index_on(self, field_name: str) -> Index | None:
-        return next((i for i in self.indexes if i.field == field_name and i.status == "ONLINE"), None)
+        """Give the index that serves look-ups by one field of the document."""
+        return next((i for i in self.indexes if i.keys == ((field_name,),) and i.status == "ONLINE"), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +161,20 @@ class Catalog:
 
 def table_document(table: Table) -> dict[str, Value]:
     """Give the table's document in the system table."""
-    indexes: list[Value] = [{"indexId": i.index_id, "expr": i.expr} for i in table.indexes]
-    return {"tableId": table.table_id, "name": table.name, "status": table.status, "indexes": indexes}
+    document: dict[str, Value] = {
+        "tableId": table.table_id,
+        "name": table.name,
+        "status": table.status,
+        "indexes": list(map(_index_struct, table.indexes)),
+    }
+    if table.tags:
+        document["tags"] = dict(table.tags)
+    return document
+
+
+def _index_struct(index: Index) -> Value:
+    struct: dict[str, Value] = {"indexId": index.index_id, "expr": index.expr}
+    return struct | {"unique": True} if index.unique else struct
 
 
 def table_of_document(data: Struct) -> Table:
@@ -85,16 +185,23 @@ def table_of_document(data: Struct) -> Table:
     """
     try:
         assert isinstance(data, dict)
-        indexes = data["indexes"]
+        indexes, tags = data["indexes"], data.get("tags", {})
         assert isinstance(indexes, list)
+        assert isinstance(tags, dict)
         return Table(
             _text(data, "tableId"),
             _text(data, "name"),
             _text(data, "status"),
-            tuple(Index(_text(i, "indexId"), _text(i, "expr")) for i in indexes),
+            tuple(map(_index_of, indexes)),
+            tuple((name, _text(tags, name)) for name in tags),
         )
-    except (KeyError, AssertionError) as error:
+    except (KeyError, AssertionError, ValueError) as error:
         raise IntegrityError("a document of the system table is no table", actual=data) from error
+
+
+def _index_of(struct: Value) -> Index:
+    assert isinstance(struct, dict)
+    return Index.over(_text(struct, "indexId"), _text(struct, "expr"), unique=struct.get("unique") is True)
 
 
 def _text(struct: Value, name: str) -> str:

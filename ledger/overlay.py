@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Protocol
 
-from ledger.catalog import Catalog, Table
-from ledger.index_key import index_key
+from ledger.catalog import Catalog, Index, Table
+from ledger.index_entries import entry_keys
 from ledger.partiql.context import Document
-from ledger.values import Struct, Value
 
 __all__ = ["Change", "Overlay", "Reader", "indexed_keys"]
 
@@ -63,12 +62,11 @@ class Overlay:
         """Lay one change on top; `before` is what this reader showed until now."""
         self._tables.setdefault(table.table_id, {})[document_id] = after
         for index in table.indexes:
-            old, new = _key(before, index.field), _key(after, index.field)
-            if old != new:
-                if old is not None:
-                    self._index_entries.setdefault((index.index_id, old), {})[document_id] = False
-                if new is not None:
-                    self._index_entries.setdefault((index.index_id, new), {})[document_id] = True
+            old, new = _keys(index, before), _keys(index, after)
+            for key in old - new:
+                self._index_entries.setdefault((index.index_id, key), {})[document_id] = False
+            for key in new - old:
+                self._index_entries.setdefault((index.index_id, key), {})[document_id] = True
 
     def document(self, table_id: str, document_id: str) -> Document | None:
         changed = self._tables.get(table_id)
@@ -101,23 +99,9 @@ class Overlay:
 def indexed_keys(table: Table, before: Document | None, after: Document | None) -> Iterator[tuple[str, bytes]]:
     """Give (index id, key) for each index entry that going from `before` to `after` removes or adds."""
     for index in table.indexes:
-        old, new = _key(before, index.field), _key(after, index.field)
-        if old != new:
-            if old is not None:
-                yield index.index_id, old
-            if new is not None:
-                yield index.index_id, new
+        for key in _keys(index, before) ^ _keys(index, after):
+            yield index.index_id, key
 
 
-def _key(document: Document | None, field: str) -> bytes | None:
-    if document is None or document.data is None:
-        return None
-    value = field_value(document.data, field)
-    return None if value is None else index_key(value)
-
-
-def field_value(data: Struct, name: str) -> Value:
-    """Give the first field of that name; None where there is none (null and missing are alike to an index)."""
-    if isinstance(data, dict):
-        return data.get(name)
-    return next((value for field, value in data.fields if field == name), None)
+def _keys(index: Index, document: Document | None) -> frozenset[bytes]:
+    return entry_keys(index, None if document is None else document.data)

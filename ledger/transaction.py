@@ -7,13 +7,14 @@ Every read is noted in the read set before it is answered, so that the set is co
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ledger import hashing, ion
 from ledger.block import SYSTEM_TABLE_ID, SYSTEM_TABLE_NAME, StatementInfo
-from ledger.catalog import Catalog, Index, Table, table_document
+from ledger.catalog import Catalog, Index, IndexKey, Table, expr_of, table_document
 from ledger.errors import AlreadyExistsError, EvaluationError, LimitExceededError
-from ledger.index_key import index_key
+from ledger.index_entries import joined_key
+from ledger.index_key import order_key
 from ledger.limits import Limits
 from ledger.occ import ReadSet
 from ledger.overlay import Change, Overlay, Reader
@@ -150,9 +151,7 @@ class Transaction:
         return self._view.document(table.table_id, document_id)
 
     def look_up(self, table: Table, index: Index, value: Value) -> Iterator[Document]:
-        key = index_key(value)
-        if key is None:
-            return
+        key = joined_key((order_key(value),))
         self.reads.keys.add(("index", index.index_id, key))
         for document_id in self._view.index_look_up(index.index_id, key):
             document = self.document(table, document_id)
@@ -190,16 +189,16 @@ class Transaction:
             raise LimitExceededError("tables_max", self._limits.tables_max, len(catalog.by_id) + 1)
         return self._put_table(None, Table(self._new_id(), name))
 
-    def create_index(self, table: Table, field: str) -> Index:
+    def create_index(self, table: Table, keys: tuple[IndexKey, ...], *, unique: bool) -> Index:
         table = self._view.catalog.by_id[table.table_id]
-        if any(index.field == field for index in table.indexes):
-            raise AlreadyExistsError(f"Table {table.name} already has an index on {field}")
+        if any(index.keys == keys for index in table.indexes):
+            raise AlreadyExistsError(f"Table {table.name} already has an index on {expr_of(keys)}")
         if len(table.indexes) >= self._limits.indexes_per_table_max:
             raise LimitExceededError(
                 "indexes_per_table_max", self._limits.indexes_per_table_max, len(table.indexes) + 1
             )
-        index = Index(self._new_id(), f"[{field}]", "BUILDING")
-        self._put_table(table, Table(table.table_id, table.name, table.status, (*table.indexes, index)))
+        index = Index(self._new_id(), keys, unique, "BUILDING")
+        self._put_table(table, replace(table, indexes=(*table.indexes, index)))
         return index
 
     def _put_table(self, before: Table | None, after: Table) -> Table:

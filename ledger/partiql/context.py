@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ledger.block import BlockAddress
-from ledger.catalog import Catalog, Index, Table
+from ledger.catalog import Catalog, Index, IndexKey, Table
 from ledger.values import Struct, Timestamp, Value
 
 __all__ = ["Document", "StatementContext"]
@@ -84,6 +84,6 @@ class StatementContext(Protocol):
         """Raises AlreadyExistsError if an active table has that name."""
         ...
 
-    def create_index(self, table: Table, field: str) -> Index:
-        """Raises AlreadyExistsError if there is an index on that field. The index serves look-ups after the commit."""
+    def create_index(self, table: Table, keys: tuple[IndexKey, ...], *, unique: bool) -> Index:
+        """Raises AlreadyExistsError if there is an index on these paths. The index serves look-ups after the commit."""
         ...

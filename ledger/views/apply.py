@@ -17,8 +17,7 @@ from ledger.block import SYSTEM_TABLE_ID, Block, TableRevisions
 from ledger.catalog import Catalog, Index, table_of_document
 from ledger.errors import IntegrityError
 from ledger.ids import ID_LENGTH
-from ledger.index_key import index_key
-from ledger.overlay import field_value
+from ledger.index_entries import entry_keys
 from ledger.partiql.context import Document
 from ledger.views import rows
 
@@ -28,7 +27,7 @@ __all__ = [
     "catalog_after",
     "entry_moves",
     "fold",
-    "index_entry",
+    "index_rows",
     "indexes_of",
     "runs",
     "sequence_gap",
@@ -149,22 +148,20 @@ def indexes_of(catalog: Catalog, table_id: str) -> tuple[Index, ...]:
     return () if table is None else table.indexes
 
 
-def index_entry(index: Index, document: Document | None) -> bytes | None:
-    """Give the key of a document's entry in an index; None if it has none (null, missing, deleted)."""
-    if document is None or document.data is None:
-        return None
-    value = field_value(document.data, index.field)
-    key = None if value is None else index_key(value)
-    if key is None:
-        return None
-    return rows.INDEX + index.index_id.encode() + key + document.document_id.encode()
+def index_rows(index: Index, document: Document | None) -> frozenset[bytes]:
+    """Give the keys of a document's rows in an index; none if it was deleted or redacted."""
+    prefix = rows.INDEX + index.index_id.encode()
+    if document is None:
+        return frozenset()
+    document_id = document.document_id.encode()
+    return frozenset(prefix + key + document_id for key in entry_keys(index, document.data))
 
 
 def entry_moves(
     indexes: Iterable[Index], before: Document | None, after: Document | None
-) -> Iterator[tuple[bytes | None, bytes | None]]:
-    """Give (entry to remove, entry to add) for each index in which the document's entry changes."""
+) -> Iterator[tuple[frozenset[bytes], frozenset[bytes]]]:
+    """Give (rows to remove, rows to add) for each index in which the document's entries change."""
     for index in indexes:
-        old, new = index_entry(index, before), index_entry(index, after)
+        old, new = index_rows(index, before), index_rows(index, after)
         if old != new:
-            yield old, new
+            yield old - new, new - old

@@ -118,11 +118,11 @@ class Store:
     ) -> None:
         for key, document in changed.documents.items():
             if indexes:
-                for old, new in apply.entry_moves(indexes, self._stored(transaction, key), document):
-                    if old is not None:
-                        transaction.delete(old)
-                    if new is not None:
-                        transaction.put(new, b"")
+                for removed, added in apply.entry_moves(indexes, self._stored(transaction, key), document):
+                    for entry in removed:
+                        transaction.delete(entry)
+                    for entry in added:
+                        transaction.put(entry, b"")
             if document is None:
                 transaction.delete(key)
                 continue
@@ -161,15 +161,15 @@ class Store:
         last = b""
         while part := list(self._entries_after(transaction, table_id, index, last)):
             last = part[-1][0]
-            for _, entry in part:
-                if entry is not None:
+            for _, entries in part:
+                for entry in entries:
                     transaction.put(entry, b"")
 
     def _entries_after(
         self, transaction: lmdb.Transaction[bytes], table_id: str, index: Index, last: bytes
-    ) -> Iterator[tuple[bytes, bytes | None]]:
+    ) -> Iterator[tuple[bytes, frozenset[bytes]]]:
         documents = documents_in(transaction, table_id, last, self.strand_id, self.names)
-        return ((key, apply.index_entry(index, document)) for key, document in islice(documents, _ENTRIES_AT_ONCE))
+        return ((key, apply.index_rows(index, document)) for key, document in islice(documents, _ENTRIES_AT_ONCE))
 
 
 def failure(directory: Path, limits: Limits, error: Exception) -> JournalFailedError:

@@ -6,13 +6,12 @@ import copy
 from collections import deque
 from collections.abc import Iterator, Sequence
 
-from ledger.catalog import Catalog, Index, Table
+from ledger.catalog import Catalog, Index, IndexKey, Table
 from ledger.index_key import index_key
 from ledger.limits import Limits
-from ledger.overlay import field_value
 from ledger.partiql import execute, make_plan, parse
 from ledger.partiql.context import Document
-from ledger.values import Struct, Timestamp, Value
+from ledger.values import Struct, Timestamp, Value, fields_of
 
 
 class NaiveLedger:
@@ -51,7 +50,8 @@ class NaiveLedger:
         key = index_key(value)
         for document in self.scan(table):
             assert document.data is not None
-            if key is not None and index_key(field_value(document.data, index.field)) == key:
+            found = next((v for name, v in fields_of(document.data) if (name,) == index.keys[0]), None)
+            if key is not None and index_key(found) == key:
                 yield document
 
     def history(self, table: Table, document_id: str | None) -> Iterator[Document]:
@@ -74,5 +74,5 @@ class NaiveLedger:
         self.documents[table.table_id] = {}
         return table
 
-    def create_index(self, table: Table, field: str) -> Index:
-        return Index("0" * 22, f"[{field}]")
+    def create_index(self, table: Table, keys: tuple[IndexKey, ...], *, unique: bool) -> Index:
+        return Index("0" * 22, keys, unique)

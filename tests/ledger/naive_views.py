@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from ledger import merkle
 from ledger.block import SYSTEM_TABLE_ID, Block, BlockAddress
 from ledger.catalog import Catalog, table_of_document
+from ledger.index_entries import NULL_PART
 from ledger.index_key import index_key
-from ledger.overlay import field_value
 from ledger.partiql.context import Document
-from ledger.values import identical
+from ledger.values import fields_of, identical
 from ledger.views import Snapshot, Views
 
 ABSENT = "z" * 22
@@ -47,9 +47,8 @@ class NaiveViews:
         entries: dict[bytes, list[str]] = {}
         for document_id, document in sorted(self.current.get(table_id, {}).items()):
             assert document.data is not None
-            key = index_key(field_value(document.data, field_name))
-            if key is not None:
-                entries.setdefault(key, []).append(document_id)
+            value = next((v for name, v in fields_of(document.data) if name == field_name), None)
+            entries.setdefault(index_key(value) or NULL_PART, []).append(document_id)
         return entries
 
 
@@ -102,7 +101,7 @@ def _assert_same_documents(snapshot: Snapshot, model: NaiveViews) -> None:
 def _assert_same_indexes(snapshot: Snapshot, model: NaiveViews) -> None:
     for table in model.catalog.by_id.values():
         for index in table.indexes:
-            entries = model.index(table.table_id, index.field)
+            entries = model.index(table.table_id, str(index.keys[0][0]))
             all_keys = {key for entry in entries for key in (entry, entry[:-1], entry + b"\x00")}
             for key in all_keys | {b"\x20\x03"}:
                 assert list(snapshot.index_look_up(index.index_id, key)) == entries.get(key, [])

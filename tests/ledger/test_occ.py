@@ -8,7 +8,7 @@ from ledger.overlay import Change
 from ledger.partiql.context import Document
 from ledger.values import Value
 
-TABLE = Table("t" * 22, "Vehicle", indexes=(Index("i" * 22, "[VIN]"),))
+TABLE = Table("t" * 22, "Vehicle", indexes=(Index.over("i" * 22, "[VIN]"),))
 
 
 def document(**data: Value) -> Document:

@@ -14,7 +14,7 @@ from ledger.ids import id_of_text
 from ledger.views import apply
 
 TABLE = id_of_text("Cars")
-INDEX = Index(id_of_text("index"), "[n]")
+INDEX = Index.over(id_of_text("index"), "[n]")
 CARS = table_document(Table(TABLE, "Cars", "ACTIVE", (INDEX,)))
 
 
@@ -70,11 +70,13 @@ def test_an_index_entry_moves_only_if_its_key_does() -> None:
         versions.append(run.tables[TABLE].documents[key("a")])
     one, same, two, nothing = versions
     [(removed, added)] = apply.entry_moves([INDEX], None, one)
-    assert (removed, added) == (None, apply.index_entry(INDEX, one))
+    assert (removed, added) == (frozenset(), apply.index_rows(INDEX, one))
     assert list(apply.entry_moves([INDEX], one, same)) == []
-    assert list(apply.entry_moves([INDEX], same, two)) == [(added, apply.index_entry(INDEX, two))]
-    assert list(apply.entry_moves([INDEX], two, nothing)) == [(apply.index_entry(INDEX, two), None)]
-    assert list(apply.entry_moves([INDEX], nothing, None)) == []
+    assert list(apply.entry_moves([INDEX], same, two)) == [(added, apply.index_rows(INDEX, two))]
+    assert list(apply.entry_moves([INDEX], two, nothing)) == [
+        (apply.index_rows(INDEX, two), apply.index_rows(INDEX, nothing))
+    ]
+    assert list(apply.entry_moves([INDEX], nothing, None)) == [(apply.index_rows(INDEX, nothing), frozenset())]
 
 
 def test_ids_that_are_none_are_refused() -> None:

@@ -19,7 +19,7 @@ from ledger.limits import Limits
 from ledger.views import Views
 from ledger.views.check import check_views
 
-CARS = Table(id_of_text("Cars"), "Cars", "ACTIVE", (Index(id_of_text("index"), "[n]"),))
+CARS = Table(id_of_text("Cars"), "Cars", "ACTIVE", (Index.over(id_of_text("index"), "[n]"),))
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from ledger.limits import Limits
 from ledger.views import Snapshot, Views
 
 TABLE = id_of_text("Cars")
-INDEX = Index(id_of_text("index"), "[n]")
+INDEX = Index.over(id_of_text("index"), "[n]")
 
 
 @pytest.fixture

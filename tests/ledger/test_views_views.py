@@ -57,7 +57,7 @@ def build(histories: list[tuple[list[tuple[str, int, Struct | None]], list[tuple
         ended |= {name for _, name, data in accepted if data is None}
         tables = []
         for name, status, fields in tables_changed:
-            indexes = tuple(Index(id_of_text(f"{name} {f} {number // 3}"), f"[{f}]") for f in sorted(fields))
+            indexes = tuple(Index.over(id_of_text(f"{name} {f} {number // 3}"), f"[{f}]") for f in sorted(fields))
             tables.append((SYSTEM_TABLE_NAME, name, table_document(Table(id_of_text(name), name, status, indexes))))
         blocks.append(builder.add(*accepted, *tables))
     return blocks
@@ -123,7 +123,7 @@ def test_an_index_over_existing_documents_is_built_by_its_block_in_parts(
         journal.append([builder.add(*(("Cars", f"{b} {i}", {"n": i % 3}) for i in range(10))) for b in range(5)])
     )
     with views.snapshot() as before:
-        indexed = replace(table, indexes=(Index(id_of_text("index"), "[n]"),))
+        indexed = replace(table, indexes=(Index.over(id_of_text("index"), "[n]"),))
         views.apply(journal.append([builder.add((SYSTEM_TABLE_NAME, "Cars", table_document(indexed)))]))
         assert before.catalog.by_name["Cars"].indexes == ()
     assert_same(views, journal.kept)

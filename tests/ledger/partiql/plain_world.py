@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ledger import partiql
 from ledger.block import BlockAddress
-from ledger.catalog import Catalog, Index, Table
+from ledger.catalog import Catalog, Index, IndexKey, Table
 from ledger.errors import AlreadyExistsError
 from ledger.index_key import index_key
 from ledger.limits import Limits
@@ -48,7 +48,7 @@ class PlainWorld:
         for name, documents in (tables or {}).items():
             table = self.create_table(name)
             for field in (indexes or {}).get(name, ()):
-                self.create_index(table, field)
+                self.create_index(table, ((field,),), unique=False)
             for data in documents:
                 self.insert(self.catalog.by_name[name], data)
         self.calls.clear()
@@ -75,7 +75,7 @@ class PlainWorld:
         wanted = index_key(value)
         for document in self._current(table):
             assert document.data is not None
-            found = next((v for name, v in fields_of(document.data) if name == index.field), None)
+            found = next((v for name, v in fields_of(document.data) if (name,) == index.keys[0]), None)
             if wanted is not None and index_key(found) == wanted:
                 yield document
 
@@ -117,9 +117,9 @@ class PlainWorld:
         self._put(table)
         return table
 
-    def create_index(self, table: Table, field: str) -> Index:
+    def create_index(self, table: Table, keys: tuple[IndexKey, ...], *, unique: bool) -> Index:
         table = self.catalog.by_id[table.table_id]
-        index = Index(self._new_id("I"), f"[{field}]")
+        index = Index(self._new_id("I"), keys, unique)
         self._put(replace(table, indexes=(*table.indexes, index)))
         return index
 

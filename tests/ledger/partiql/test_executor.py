@@ -21,7 +21,7 @@ def test_a_plan_is_made_once_for_a_text_and_a_catalogue() -> None:
     plan = cache.plan("SELECT * FROM T WHERE a = ?", world.catalog)
     assert cache.plan("SELECT * FROM T WHERE a = ?", world.catalog) is plan
     assert plan.scans == ("T",)
-    world.create_index(world.catalog.by_name["T"], "a")
+    world.create_index(world.catalog.by_name["T"], (("a",),), unique=False)
     again = cache.plan("SELECT * FROM T WHERE a = ?", world.catalog)
     assert again is not plan
     assert again.scans == ()
