@@ -21,11 +21,11 @@ from ledger.limits import Limits
 from ledger.partiql.changes import plan_delete, plan_insert, plan_update
 from ledger.partiql.code import Env, QueryCode, Run
 from ledger.partiql.compiler import Compiler
+from ledger.partiql.definitions import plan_definition, refuse_procedure
 from ledger.partiql.navigation import ion_value
 from ledger.partiql.parser import parse
 from ledger.partiql.queries import plan_query
 from ledger.partiql.scope import Scope
-from ledger.partiql.sources import table_named
 from ledger.partiql.statements import (
     CreateIndex,
     CreateTable,
@@ -126,16 +126,10 @@ def _compiled(compiler: Compiler, statement: Statement) -> tuple[Callable[[Env],
         return plan_update(compiler, body), None
     if isinstance(body, Delete):
         return plan_delete(compiler, body), None
-    if isinstance(body, CreateTable):
-        return _create_table(compiler, body), None
-    if isinstance(body, CreateIndex):
-        return _create_index(compiler, body), None
-    if isinstance(body, DropTable | UndropTable | DropIndex):
-        compiler.refuse("DROP and UNDROP are not supported yet", body.at)
+    if isinstance(body, CreateTable | DropTable | UndropTable | CreateIndex | DropIndex):
+        return plan_definition(compiler, body), None
     if isinstance(body, Exec):
-        if body.procedure != "redact_revision":
-            compiler.refuse(f"No such procedure: {body.procedure.upper()}; the only one is REDACT_REVISION", body.at)
-        compiler.refuse("REDACT_REVISION comes with redaction, which is not supported yet", body.at)
+        refuse_procedure(compiler, body)
     value = compiler.compile(body, Scope()).run
 
     def one_value(env: Env) -> list[Value]:
@@ -155,23 +149,6 @@ def _query(query: QueryCode, *, foreign: bool) -> Callable[[Env], list[Value]]:
         return [ion_value(value) for value in found] if foreign else found  # type: ignore[return-value]
 
     return rows
-
-
-def _create_table(compiler: Compiler, node: CreateTable) -> Callable[[Env], list[Value]]:
-    if node.tags is not None:
-        compiler.refuse("aws_tags are not supported yet", node.at)
-    compiler.tables[node.name] = None
-    return lambda env: [{"tableId": env[0].context.create_table(node.name).table_id}]
-
-
-def _create_index(compiler: Compiler, node: CreateIndex) -> Callable[[Env], list[Value]]:
-    table = table_named(compiler, node.table, node.at)
-
-    def create(env: Env) -> list[Value]:
-        env[0].context.create_index(table, ((node.field,),), unique=False)
-        return [{"tableId": table.table_id}]
-
-    return create
 
 
 class PlanCache:
