@@ -152,39 +152,32 @@ def _truth(value: QueryValue, env: Env, sign: str) -> bool | None:
 
 
 def conjunction(operands: Sequence[Evaluate]) -> Evaluate:
-    def all_of(env: Env) -> QueryValue:
-        result: bool | None = True
-        for operand in operands:
-            value = operand(env)
-            if value is True:
-                continue
-            if value is not False:
-                value = _truth(value, env, "AND")
-            if value is False:
-                return False
-            if value is None:
-                result = None
-        return result
-
-    return all_of
+    return _junction(operands, "AND", decisive=False)
 
 
 def disjunction(operands: Sequence[Evaluate]) -> Evaluate:
-    def any_of(env: Env) -> QueryValue:
-        result: bool | None = False
+    return _junction(operands, "OR", decisive=True)
+
+
+def _junction(operands: Sequence[Evaluate], sign: str, *, decisive: bool) -> Evaluate:
+    """Go through the operands up to the first that decides; what is unknown makes the rest unknown."""
+    neutral = not decisive
+
+    def junction(env: Env) -> QueryValue:
+        result: bool | None = neutral
         for operand in operands:
             value = operand(env)
-            if value is False:
+            if value is neutral:
                 continue
-            if value is not True:
-                value = _truth(value, env, "OR")
-            if value is True:
-                return True
+            if value is not decisive:
+                value = _truth(value, env, sign)
+            if value is decisive:
+                return decisive
             if value is None:
                 result = None
         return result
 
-    return any_of
+    return junction
 
 
 def between(value: Evaluate, low: Evaluate, high: Evaluate) -> Evaluate:
