@@ -8,6 +8,6 @@ execute    Plan + parameters + context -> rows  executor; the world is touched t
 from ledger.partiql.executor import Result, Statistics, execute
 from ledger.partiql.parser import parse
 from ledger.partiql.planner import Plan, PlanCache, make_plan
-from ledger.partiql.statements import Statement
+from ledger.partiql.tree.statements import Statement
 
 __all__ = ["Plan", "PlanCache", "Result", "Statement", "Statistics", "execute", "make_plan", "parse"]

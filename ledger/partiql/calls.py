@@ -11,7 +11,7 @@ from ledger.partiql.comparison import MistypedError, is_absent, text_of
 from ledger.partiql.functions import FUNCTIONS
 from ledger.partiql.navigation import struct_of
 from ledger.partiql.scope import Scope, did_you_mean
-from ledger.partiql.statements import Aggregate, Call, Container, Expression, Name, StructOf, Window
+from ledger.partiql.tree.expressions import Aggregate, Call, Container, Expression, Name, StructOf, Window
 from ledger.query_values import MISSING, Bag, QueryValue
 from ledger.values import Sexp
 

@@ -26,23 +26,9 @@ from ledger.partiql.joins import declare_all, joined
 from ledger.partiql.navigation import ion_value
 from ledger.partiql.scope import Scope
 from ledger.partiql.sources import SourcePlan, table_named
-from ledger.partiql.statements import (
-    Container,
-    Delete,
-    ElementStep,
-    Expression,
-    FieldStep,
-    From,
-    Insert,
-    InsertInto,
-    Name,
-    Operation,
-    Path,
-    Remove,
-    SetPath,
-    Step,
-    Update,
-)
+from ledger.partiql.tree.expressions import Container, ElementStep, Expression, FieldStep, Name, Path, Step
+from ledger.partiql.tree.queries import From
+from ledger.partiql.tree.statements import Delete, Insert, InsertInto, Operation, Remove, SetPath, Update
 from ledger.query_values import MISSING, QueryValue
 from ledger.values import MultiStruct, Sexp, Value
 

@@ -18,7 +18,7 @@ from ledger.partiql.code import Code, Env, Evaluate, FoldingRun, QueryCode, cons
 from ledger.partiql.comparison import MistypedError
 from ledger.partiql.positions import error_at
 from ledger.partiql.scope import Scope
-from ledger.partiql.statements import (
+from ledger.partiql.tree.expressions import (
     Aggregate,
     Between,
     Binary,
@@ -35,12 +35,12 @@ from ledger.partiql.statements import (
     Name,
     Parameter,
     Path,
-    Query,
     StructOf,
     Subquery,
     Unary,
     Window,
 )
+from ledger.partiql.tree.queries import Query
 from ledger.query_values import MISSING, QueryValue
 
 __all__ = ["Compiler"]

@@ -10,7 +10,7 @@ from ledger.partiql.code import Code, Env, Evaluate
 from ledger.partiql.compiler import Compiler
 from ledger.partiql.operations import binary_of, membership
 from ledger.partiql.scope import Scope
-from ledger.partiql.statements import Binary, Expression, In, Logical
+from ledger.partiql.tree.expressions import Binary, Expression, In, Logical
 
 __all__ = ["Conjunct", "Either", "Equality", "Hint", "all_hold", "conjuncts_of"]
 

@@ -8,7 +8,7 @@ from typing import NoReturn, TypeAlias
 from ledger.partiql.code import Env
 from ledger.partiql.compiler import Compiler
 from ledger.partiql.sources import table_named
-from ledger.partiql.statements import CreateIndex, CreateTable, DropIndex, DropTable, Exec, UndropTable
+from ledger.partiql.tree.statements import CreateIndex, CreateTable, DropIndex, DropTable, Exec, UndropTable
 from ledger.values import Value
 
 __all__ = ["Definition", "plan_definition", "refuse_procedure"]

@@ -13,7 +13,7 @@ from decimal import Decimal
 from ledger.partiql import special_forms
 from ledger.partiql.cursor import Cursor
 from ledger.partiql.lexer import RESERVED, Token
-from ledger.partiql.statements import (
+from ledger.partiql.tree.expressions import (
     AllElements,
     AllFields,
     Between,
@@ -29,15 +29,14 @@ from ledger.partiql.statements import (
     Literal,
     Logical,
     Name,
-    OrderKey,
     Parameter,
     Path,
-    Query,
     Step,
     StructOf,
     Subquery,
     Unary,
 )
+from ledger.partiql.tree.queries import OrderKey, Query
 from ledger.query_values import MISSING
 
 __all__ = ["OPERAND", "QUERY_BEGINS", "SET_OPERATORS", "TAIL_BEGINS", "ExpressionParser"]

@@ -19,7 +19,8 @@ from ledger.partiql.grouping_keys import group_key
 from ledger.partiql.navigation import struct_of
 from ledger.partiql.projection import column_name
 from ledger.partiql.scope import Scope, slot_code
-from ledger.partiql.statements import Aggregate, Expression, GroupBy, Name, Path, Subquery
+from ledger.partiql.tree.expressions import Aggregate, Expression, Name, Path, Subquery
+from ledger.partiql.tree.queries import GroupBy
 from ledger.query_values import Bag, QueryValue
 
 __all__ = ["has_aggregates", "plan_grouping"]

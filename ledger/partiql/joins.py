@@ -19,7 +19,8 @@ from ledger.partiql.conjuncts import Conjunct, Equality, Hint, all_hold, conjunc
 from ledger.partiql.hash_join import hashed
 from ledger.partiql.scope import Scope
 from ledger.partiql.sources import SourcePlan, declare
-from ledger.partiql.statements import Expression, From, Source
+from ledger.partiql.tree.expressions import Expression
+from ledger.partiql.tree.queries import From, Source
 from ledger.partiql.ways import Way, way_to
 from ledger.query_values import UNMATCHED
 

@@ -12,7 +12,7 @@ from ledger.partiql.code import Code, Env, Evaluate, constant
 from ledger.partiql.comparison import MistypedError, bare, text_of
 from ledger.partiql.patterns import like
 from ledger.partiql.scope import Scope
-from ledger.partiql.statements import Between, Binary, Case, Cast, Container, In, IsType, Like, Logical, Unary
+from ledger.partiql.tree.expressions import Between, Binary, Case, Cast, Container, In, IsType, Like, Logical, Unary
 from ledger.query_values import QueryValue
 
 if TYPE_CHECKING:

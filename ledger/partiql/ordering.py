@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from ledger.index_key import order_key
 from ledger.partiql.code import Env, Evaluate
-from ledger.partiql.statements import OrderKey
+from ledger.partiql.tree.queries import OrderKey
 
 __all__ = ["Ordering"]
 

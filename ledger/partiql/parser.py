@@ -16,7 +16,9 @@ from ledger.limits import Limits
 from ledger.partiql.expression_parser import SET_OPERATORS
 from ledger.partiql.lexer import RESERVED
 from ledger.partiql.query_parser import QueryParser
-from ledger.partiql.statements import (
+from ledger.partiql.tree.expressions import Subquery
+from ledger.partiql.tree.queries import From
+from ledger.partiql.tree.statements import (
     Body,
     CreateIndex,
     CreateTable,
@@ -24,14 +26,12 @@ from ledger.partiql.statements import (
     DropIndex,
     DropTable,
     Exec,
-    From,
     Insert,
     InsertInto,
     Operation,
     Remove,
     SetPath,
     Statement,
-    Subquery,
     UndropTable,
     Update,
 )

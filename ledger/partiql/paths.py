@@ -9,7 +9,7 @@ from ledger.partiql.code import Code, Env, Evaluate, constant
 from ledger.partiql.comparison import bare
 from ledger.partiql.navigation import element, elements_of, is_struct
 from ledger.partiql.scope import Scope, any_field_code, did_you_mean, field_code
-from ledger.partiql.statements import (
+from ledger.partiql.tree.expressions import (
     AllElements,
     AllFields,
     ElementStep,

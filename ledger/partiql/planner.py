@@ -26,7 +26,8 @@ from ledger.partiql.navigation import ion_value
 from ledger.partiql.parser import parse
 from ledger.partiql.queries import plan_query
 from ledger.partiql.scope import Scope
-from ledger.partiql.statements import (
+from ledger.partiql.tree.queries import Select, SetOperation, With
+from ledger.partiql.tree.statements import (
     CreateIndex,
     CreateTable,
     Delete,
@@ -34,12 +35,9 @@ from ledger.partiql.statements import (
     DropTable,
     Exec,
     Insert,
-    Select,
-    SetOperation,
     Statement,
     UndropTable,
     Update,
-    With,
 )
 from ledger.query_values import MISSING, QueryValue
 from ledger.values import Value

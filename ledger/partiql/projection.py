@@ -18,7 +18,8 @@ from ledger.partiql.comparison import bare
 from ledger.partiql.compiler import Compiler
 from ledger.partiql.navigation import is_struct, struct_of
 from ledger.partiql.scope import Scope
-from ledger.partiql.statements import Expression, FieldStep, From, Item, Name, Path, SelectList, Source, StarOf
+from ledger.partiql.tree.expressions import Expression, FieldStep, Name, Path
+from ledger.partiql.tree.queries import From, Item, SelectList, Source, StarOf
 from ledger.query_values import MISSING, QueryValue
 from ledger.values import fields_of
 

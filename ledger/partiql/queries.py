@@ -18,20 +18,8 @@ from ledger.partiql.navigation import elements_of, struct_of
 from ledger.partiql.ordering import Ordering
 from ledger.partiql.projection import Projected, project_groups, project_list, project_star
 from ledger.partiql.scope import Scope, Variable
-from ledger.partiql.statements import (
-    Container,
-    Expression,
-    Name,
-    OrderKey,
-    Pivot,
-    Query,
-    Select,
-    SelectList,
-    SelectValue,
-    SetOperation,
-    Subquery,
-    With,
-)
+from ledger.partiql.tree.expressions import Container, Expression, Name, Subquery
+from ledger.partiql.tree.queries import OrderKey, Pivot, Query, Select, SelectList, SelectValue, SetOperation, With
 from ledger.partiql.windows import has_windows, plan_windows
 from ledger.query_values import MISSING, QueryValue
 

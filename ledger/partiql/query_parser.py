@@ -8,16 +8,13 @@ from typing import TypeVar
 
 from ledger.errors import ParseError
 from ledger.partiql.expression_parser import OPERAND, QUERY_BEGINS, SET_OPERATORS, TAIL_BEGINS, ExpressionParser
-from ledger.partiql.statements import (
-    AllFields,
-    Expression,
+from ledger.partiql.tree.expressions import AllFields, Expression, Name, Path, Subquery
+from ledger.partiql.tree.queries import (
     From,
     GroupBy,
     Item,
     Join,
-    Name,
     OrderKey,
-    Path,
     Pivot,
     Projection,
     Query,
@@ -28,7 +25,6 @@ from ledger.partiql.statements import (
     SetOperation,
     Source,
     StarOf,
-    Subquery,
     With,
 )
 

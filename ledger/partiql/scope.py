@@ -16,7 +16,7 @@ from typing import Protocol
 
 from ledger.partiql.code import Code, Env, Evaluate
 from ledger.partiql.navigation import field_of
-from ledger.partiql.statements import Expression
+from ledger.partiql.tree.expressions import Expression
 from ledger.query_values import MISSING, QueryValue
 
 __all__ = ["Grouping", "Scope", "Variable", "any_field_code", "did_you_mean", "field_code", "slot_code"]

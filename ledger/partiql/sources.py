@@ -20,7 +20,8 @@ from ledger.partiql.compiler import Compiler
 from ledger.partiql.context import Document
 from ledger.partiql.navigation import elements_of
 from ledger.partiql.scope import Scope, Variable, did_you_mean, slot_code
-from ledger.partiql.statements import Call, Expression, FieldStep, Literal, Name, Path, Source
+from ledger.partiql.tree.expressions import Call, Expression, FieldStep, Literal, Name, Path
+from ledger.partiql.tree.queries import Source
 from ledger.partiql.ways import Documents, Stored, Way, scan
 from ledger.query_values import MISSING, QueryValue
 from ledger.values import MultiStruct, Sexp, Value, fields_of

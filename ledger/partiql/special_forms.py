@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ledger.partiql.lexer import RESERVED, Token
-from ledger.partiql.statements import Aggregate, Call, Cast, Expression, Literal, TypeName, Window
+from ledger.partiql.tree.expressions import Aggregate, Call, Cast, Expression, Literal, TypeName, Window
 
 if TYPE_CHECKING:
     from ledger.partiql.expression_parser import ExpressionParser

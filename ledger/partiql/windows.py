@@ -22,7 +22,7 @@ from ledger.partiql.compiler import Compiler
 from ledger.partiql.grouping_keys import group_key
 from ledger.partiql.ordering import Ordering
 from ledger.partiql.scope import Scope, did_you_mean, slot_code
-from ledger.partiql.statements import Expression, Subquery, Window
+from ledger.partiql.tree.expressions import Expression, Subquery, Window
 from ledger.query_values import QueryValue
 
 __all__ = ["has_windows", "plan_windows"]

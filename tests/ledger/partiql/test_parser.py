@@ -5,7 +5,9 @@ import pytest
 from ledger.errors import LimitExceededError, ParseError
 from ledger.limits import Limits
 from ledger.partiql import parse
-from ledger.partiql.statements import Binary, In, Literal, Logical, Path, Select, SetOperation, Subquery, Unary, Update
+from ledger.partiql.tree.expressions import Binary, In, Literal, Logical, Path, Subquery, Unary
+from ledger.partiql.tree.queries import Select, SetOperation
+from ledger.partiql.tree.statements import Update
 
 
 @pytest.mark.parametrize(

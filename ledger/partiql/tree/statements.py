@@ -1,0 +1,136 @@
+"""The nodes of statements."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from ledger.partiql.tree.expressions import Expression
+from ledger.partiql.tree.queries import From, Query
+from ledger.query_values import QueryValue
+
+__all__ = [
+    "Body",
+    "CreateIndex",
+    "CreateTable",
+    "Delete",
+    "DropIndex",
+    "DropTable",
+    "Exec",
+    "Insert",
+    "InsertInto",
+    "Operation",
+    "Remove",
+    "SetPath",
+    "Statement",
+    "UndropTable",
+    "Update",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class CreateTable:
+    """`tags`: of WITH (aws_tags = ...), None if there was none"""
+
+    name: str
+    tags: QueryValue
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class DropTable:
+    name: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class UndropTable:
+    table_id: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class CreateIndex:
+    table: str
+    field: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class DropIndex:
+    index_id: str
+    table: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Insert:
+    """`values` gives one document, or with `each` a collection of documents, or also one"""
+
+    table: str
+    values: Expression
+    each: bool
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class SetPath:
+    target: Expression
+    value: Expression
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class InsertInto:
+    """`INSERT INTO target VALUE value [AT key]`, in an UPDATE or FROM statement"""
+
+    target: Expression
+    value: Expression
+    key: Expression | None
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    target: Expression
+    at: int
+
+
+Operation: TypeAlias = "SetPath | InsertInto | Remove"
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """UPDATE, and FROM ... SET"""
+
+    source: From
+    operations: tuple[Operation, ...]
+    where: Expression | None
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    source: From
+    where: Expression | None
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Exec:
+    procedure: str
+    arguments: tuple[Expression, ...]
+    at: int
+
+
+Body: TypeAlias = "CreateTable | DropTable | UndropTable | CreateIndex | DropIndex | Insert | Update | Delete | Exec | Query | Expression"
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A parsed statement. `kind`: query, dml, ddl; `text` as it was sent."""
+
+    text: str
+    body: Body
+    kind: str
+    parameter_count: int
