@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import mkdtemp
@@ -168,6 +169,8 @@ def main() -> None:
     if machine.file_system_of(directory) == "tmpfs":
         console.print(f"[red]{directory} is in memory: nothing there is durable; name a disk with --directory[/]")
     benchmark = Benchmark(QUICK if asked.quick else Plan(), asked.only or list(PARTS), directory, console)
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell starts what runs behind it with SIGINT ignored
+        signal.signal(number, signal.default_int_handler)
     try:
         benchmark.run()
     finally:
