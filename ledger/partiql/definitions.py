@@ -43,7 +43,7 @@ def _create_index(compiler: Compiler, node: CreateIndex) -> Callable[[Env], list
     table = table_named(compiler, node.table, node.at)
 
     def create(env: Env) -> list[Value]:
-        env[0].context.create_index(table, ((node.field,),), unique=False)
+        env[0].context.create_index(table, node.keys, unique=node.unique)
         return [{"tableId": table.table_id}]
 
     return create

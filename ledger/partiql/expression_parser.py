@@ -194,7 +194,7 @@ class ExpressionParser(Cursor):
                 if self.accept("*"):
                     steps.append(AllFields(at))
                 else:
-                    steps.append(FieldStep(self._field_name(), at))
+                    steps.append(FieldStep(self.field_name(), at))
             elif self.accept("["):
                 if self.accept("*"):
                     steps.append(AllElements(at))
@@ -206,7 +206,7 @@ class ExpressionParser(Cursor):
             else:
                 return Path(root, tuple(steps), root.at)
 
-    def _field_name(self) -> str:
+    def field_name(self) -> str:
         """Take what follows a dot: there even a reserved word can only be a name."""
         if self.token.kind == "word":
             return str(self.advance().value)

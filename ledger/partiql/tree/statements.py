@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from ledger.catalog import IndexKey
 from ledger.partiql.tree.expressions import Expression
 from ledger.partiql.tree.queries import From, Query
 from ledger.query_values import QueryValue
@@ -51,8 +52,11 @@ class UndropTable:
 
 @dataclass(frozen=True, slots=True)
 class CreateIndex:
+    """`keys`: paths into the document"""
+
     table: str
-    field: str
+    keys: tuple[IndexKey, ...]
+    unique: bool
     at: int
 
 
