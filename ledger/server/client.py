@@ -28,6 +28,7 @@ class Client:
     """Talks to `strandline serve` at `url`, about one ledger. One connection; not for several threads."""
 
     def __init__(self, url: str, ledger: str) -> None:
+        self._url = url
         parts = urlsplit(url if "//" in url else f"http://{url}")
         if parts.scheme not in ("http", "https") or parts.hostname is None:
             raise InvalidValueError(f"a server's URL looks like http://127.0.0.1:8420, {url!r} does not")
@@ -51,7 +52,7 @@ class Client:
         self._connection.close()
 
     def _ask(self, method: str, path: str, value: Value = None) -> dict[str, Value]:
-        """Raises RefusedError; OSError if the server cannot be reached."""
+        """Raises RefusedError; ConnectionError if the server cannot be reached."""
         headers = {"accept": "application/ion"}
         body = None
         if value is not None:
@@ -62,7 +63,11 @@ class Client:
             response = self._connection.getresponse()
             data = response.read()
         except http.client.HTTPException as error:
-            raise OSError(f"this is no Strandline server: {error!r}") from error
+            raise ConnectionError(f"what answers at {self._url} is no Strandline server: {error!r}") from error
+        except OSError as error:
+            raise ConnectionError(
+                f"nobody answers at {self._url} ({error}): is `strandline serve` running there?"
+            ) from error
         if response.headers.get_content_type() != "application/ion":
             raise RefusedError(response.status, "no Strandline", data[:200].decode("utf-8", "replace"))
         answer = ion.decode(data)

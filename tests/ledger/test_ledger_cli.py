@@ -1,4 +1,5 @@
 import json
+import socket
 
 import pytest
 from typer.testing import CliRunner
@@ -220,3 +221,13 @@ def test_every_command_explains_itself(run):
         shown = run(command, "--help", env={"COLUMNS": "200"})
         assert shown.exit_code == 0
         assert len(shown.stdout.splitlines()) > 5
+
+
+def test_execute_says_where_nobody_answers(run):
+    with socket.socket() as free:  # bound and not listening: a port where nobody answers
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+        result = run("execute", "SELECT 1 FROM T", "--url", url, "--ledger", "town")
+    assert result.exit_code == 3
+    assert f"nobody answers at {url}" in result.stderr
+    assert "strandline serve" in result.stderr
