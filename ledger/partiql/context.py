@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from ledger.block import BlockAddress
 from ledger.catalog import Catalog, Index, IndexKey, Table
 from ledger.values import Struct, Timestamp, Value
 
-__all__ = ["Document", "StatementContext"]
+__all__ = ["Bound", "Document", "IndexCounts", "StatementContext"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,20 @@ class Document:
     block_address: BlockAddress | None = None
     tx_time: Timestamp | None = None
     tx_id: str | None = None
+
+
+class Bound(NamedTuple):
+    """One end of a range in an index."""
+
+    value: Value
+    inclusive: bool
+
+
+class IndexCounts(NamedTuple):
+    """How many entries an index holds, under how many keys."""
+
+    entries: int
+    keys: int
 
 
 class StatementContext(Protocol):
@@ -80,8 +94,20 @@ class StatementContext(Protocol):
         """Delete a document that this transaction read."""
         ...
 
-    def create_table(self, name: str) -> Table:
+    def create_table(self, name: str, tags: tuple[tuple[str, str], ...] = ()) -> Table:
         """Raises AlreadyExistsError if an active table has that name."""
+        ...
+
+    def drop_table(self, table: Table) -> None:
+        """Make an active table inactive: its name is free, its documents and history stay."""
+        ...
+
+    def undrop_table(self, table_id: str) -> Table:
+        """Make an inactive table active again. Raises AlreadyExistsError if another one has its name now."""
+        ...
+
+    def drop_index(self, table: Table, index_id: str) -> None:
+        """Take an index away that the table has."""
         ...
 
     def create_index(self, table: Table, keys: tuple[IndexKey, ...], *, unique: bool) -> Index:
