@@ -31,16 +31,16 @@ from ledger.errors import (
     NotFoundError,
     OccConflictError,
     ReadOnlyError,
-    TransactionExpiredError,
 )
 from ledger.ids import IdSource, check_id
 from ledger.journal import FrameLocation, Journal
 from ledger.limits import Limits
-from ledger.occ import Key, ReadSet, RecentWrites, keys_touched
+from ledger.occ import Key, keys_touched
 from ledger.outcomes import Outcomes, check_same
 from ledger.overlay import Overlay
 from ledger.partiql import PlanCache, Result
 from ledger.request import Commit, OneShot, Outcome, Request, notify_all
+from ledger.sessions import Sessions
 from ledger.transaction import Transaction, Work, run_statement
 from ledger.values import Timestamp
 from ledger.views import Views
@@ -72,7 +72,7 @@ class _Batch:
 
 
 class Committer:
-    """Owns the tip. `submit` and `begin` may be called from any thread."""
+    """Owns the tip. `submit` may be called from any thread."""
 
     def __init__(
         self, journal: Journal, views: Views, plans: PlanCache, clock: Clock, ids: IdSource, limits: Limits
@@ -84,9 +84,7 @@ class Committer:
         self._left_over: list[Request] = []
         self._outcomes = Outcomes(limits.recent_outcomes_max, self)
         self._submit_lock = threading.Lock()  # guards _failure, _closing and the order of them against the queue
-        self._sessions_lock = threading.Lock()  # guards _open and _recent
-        self._open: dict[str, tuple[int, float]] = {}  # transaction id -> (as of, began at monotonic seconds)
-        self._recent = RecentWrites(self.sequence_no)
+        self.sessions = Sessions(views, clock, limits)
         self._failure: JournalFailedError | None = None
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
@@ -114,7 +112,8 @@ class Committer:
 
     def forget(self, why: JournalFailedError) -> None:
         """Be dead: in a process forked off from the one that has the thread. Nothing that was locked then is ever unlocked here."""
-        self._submit_lock, self._sessions_lock = threading.Lock(), threading.Lock()
+        self._submit_lock = threading.Lock()
+        self.sessions.forget()
         self._failure = why
 
     def check_alive(self) -> None:
@@ -136,46 +135,6 @@ class Committer:
             if self._queue.qsize() >= self._limits.queue_transactions_max:
                 raise LedgerBusyError(f"{self._limits.queue_transactions_max} transactions are waiting to be committed")
             self._queue.put(request)
-
-    # Interactive transactions: which are open, and whether what they read still holds.
-
-    def begin(self, transaction_id: str) -> int:
-        """Register an interactive transaction; give the block that its reads are valid as of.
-
-        Raises:
-            LedgerBusyError: too many are open.
-        """
-        with self._sessions_lock:
-            if len(self._open) >= self._limits.open_transactions_max:
-                self._let_go_of_expired(self._clock.monotonic_s())
-            if len(self._open) >= self._limits.open_transactions_max:
-                raise LedgerBusyError(f"{self._limits.open_transactions_max} transactions are open")
-            as_of = self._views.sequence_no
-            self._open[transaction_id] = (as_of, self._clock.monotonic_s())
-            return as_of
-
-    def end(self, transaction_id: str) -> None:
-        with self._sessions_lock:
-            self._open.pop(transaction_id, None)
-
-    def _let_go_of_expired(self, now_s: float) -> None:
-        """The caller holds the lock. A session that nobody ended must not take a place for ever."""
-        oldest_s = now_s - self._limits.transaction_age_s_max
-        self._open = {i: (as_of, began_s) for i, (as_of, began_s) in self._open.items() if began_s >= oldest_s}
-
-    def validate(self, transaction_id: str, reads: ReadSet, began_s: float) -> None:
-        """Check that nothing durable has changed what was read.
-
-        Raises:
-            OccConflictError, TransactionExpiredError
-        """
-        with self._sessions_lock:
-            if not self._recent.remembers(reads.as_of):
-                age = self._clock.monotonic_s() - began_s
-                raise TransactionExpiredError(transaction_id, age, self._limits.transaction_age_s_max)
-            conflict = self._recent.conflict(reads)
-        if conflict is not None:
-            raise OccConflictError(transaction_id, conflict[0], reads.as_of, conflict[1])
 
     def block_of_transaction(self, transaction_id: str) -> Block | None:
         with self._views.snapshot() as snapshot:
@@ -311,10 +270,8 @@ class Committer:
 
     def _validate_in_batch(self, batch: _Batch, request: Commit) -> None:
         transaction = request.transaction
-        age = self._clock.monotonic_s() - request.began_s
-        if age > self._limits.transaction_age_s_max:
-            raise TransactionExpiredError(transaction.transaction_id, age, self._limits.transaction_age_s_max)
-        self.validate(transaction.transaction_id, transaction.reads, request.began_s)
+        self.sessions.check_age(transaction.transaction_id, request.began_s)
+        self.sessions.validate(transaction.transaction_id, transaction.reads, request.began_s)
         for offset, winner in enumerate(batch.winners):
             stale = transaction.reads.keys & winner.keys
             if stale:
@@ -333,17 +290,12 @@ class Committer:
     # After the commit point.
 
     def _make_visible(self, batch: _Batch, blocks: list[Block], locations: Iterable[FrameLocation]) -> None:
-        now_s = self._clock.monotonic_s()
-        with self._sessions_lock:  # no transaction begins between the views' swap and the note of what it changed
+        with self.sessions.lock:  # no transaction begins between the views' swap and the note of what it changed
             self._views.apply(list(zip(blocks, locations, strict=True)))
             self._tip = blocks[-1]
-            if self._open:
-                self._let_go_of_expired(now_s)
-            if self._open:
-                for winner, block in zip(batch.winners, blocks, strict=True):
-                    self._recent.record(block.sequence_no, now_s, winner.keys)
-            oldest = min((as_of for as_of, _ in self._open.values()), default=self.sequence_no)
-            self._recent.forget_up_to(oldest, now_s - self._limits.transaction_age_s_max)
+            self.sessions.note(
+                (block.sequence_no, winner.keys) for winner, block in zip(batch.winners, blocks, strict=True)
+            )
 
     def _acknowledge(self, batch: _Batch, blocks: list[Block]) -> None:
         for winner, block in zip(batch.winners, blocks, strict=True):

@@ -47,7 +47,7 @@ class InteractiveTransaction:
         self._state = _State.OPEN
         self._began_s = clock.monotonic_s()
         self._results: list[Result] = []
-        as_of = committer.begin(self.transaction_id)
+        as_of = committer.sessions.begin(self.transaction_id)
         now = Timestamp.of_milliseconds(clock.milliseconds())
         with views.snapshot() as snapshot:
             self._transaction = Transaction(self.transaction_id, snapshot, as_of, now, ids.new, limits)
@@ -66,7 +66,7 @@ class InteractiveTransaction:
             self._committer.check_alive()
             try:
                 with self._views.snapshot() as snapshot:
-                    self._committer.validate(self.transaction_id, self._transaction.reads, self._began_s)
+                    self._committer.sessions.validate(self.transaction_id, self._transaction.reads, self._began_s)
                     self._transaction.rebase(snapshot, snapshot.sequence_no)
                     started = Timestamp.of_milliseconds(self._clock.milliseconds())
                     result = own_copy(run_statement(self._plans, self._transaction, text, values, started))
@@ -94,7 +94,7 @@ class InteractiveTransaction:
                 self._abort()
                 raise
             self._state = _State.COMMITTED
-            self._committer.end(self.transaction_id)
+            self._committer.sessions.end(self.transaction_id)
             return outcome
 
     def abort(self) -> None:
@@ -118,4 +118,4 @@ class InteractiveTransaction:
 
     def _abort(self) -> None:
         self._state = _State.ABORTED
-        self._committer.end(self.transaction_id)
+        self._committer.sessions.end(self.transaction_id)
