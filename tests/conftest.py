@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from testcontainers.compose import DockerCompose
 
 from streams.local_kafka import LocalKafka
 
@@ -23,9 +25,14 @@ settings.load_profile("strandline")
 
 @pytest.fixture(scope="session")
 def kafka() -> Iterator[str]:
-    """Bootstrap servers of a real Apache Kafka: $KAFKA_BOOTSTRAP_SERVERS, else one that lives as long as the tests."""
+    """Bootstrap servers of a real Apache Kafka: $KAFKA_BOOTSTRAP_SERVERS; the one of docker-compose.yml with $STRANDLINE_TEST_DOCKER=1;
+    else one of our own, that lives as long as the tests."""
     if given := os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
         yield given
+        return
+    if os.environ.get("STRANDLINE_TEST_DOCKER") == "1":
+        with DockerCompose(Path(__file__).parents[1], services=["kafka"]):
+            yield "127.0.0.1:9092"
         return
     with LocalKafka.start() as broker:
         yield broker.bootstrap_servers
