@@ -31,7 +31,7 @@ def kafka() -> Iterator[str]:
         yield given
         return
     if os.environ.get("STRANDLINE_TEST_DOCKER") == "1":
-        with DockerCompose(Path(__file__).parents[1], services=["kafka"]):
+        with DockerCompose(Path(__file__).parents[1], services=["kafka"], keep_volumes=True):
             yield "127.0.0.1:9092"
         return
     with LocalKafka.start() as broker:
