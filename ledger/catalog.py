@@ -4,7 +4,8 @@ A table's document (its id is the tableId):
 
     {tableId: "...", name: "Vehicle", status: "ACTIVE" | "INACTIVE", indexes: [{indexId: "...", expr: "[VIN]"}]}
 
-`unique: true` stands beside `expr` where an index is; `tags` beside `name` where CREATE TABLE gave any.
+`unique: true` stands beside `expr` where an index is; `tags` beside `name` where CREATE TABLE gave any. Once a table was dropped,
+`statusTxId` is the transaction that dropped it or took that back: a revision tells by itself whether it is a DROP, an UNDROP, or neither.
 The state of an index (ONLINE, ...) is the view's own affair and never in the journal.
 
 `expr` as QLDB shows it, and the same way for what QLDB had not:
@@ -127,6 +128,8 @@ class Table:
     status: str = "ACTIVE"
     indexes: tuple[Index, ...] = ()
     tags: tuple[tuple[str, str], ...] = ()
+    status_tx_id: str | None = None
+    """The transaction of the last DROP or UNDROP."""
 
     @property
     def active(self) -> bool:
@@ -169,6 +172,8 @@ def table_document(table: Table) -> dict[str, Value]:
     }
     if table.tags:
         document["tags"] = dict(table.tags)
+    if table.status_tx_id is not None:
+        document["statusTxId"] = table.status_tx_id
     return document
 
 
@@ -194,6 +199,7 @@ def table_of_document(data: Struct) -> Table:
             _text(data, "status"),
             tuple(map(_index_of, indexes)),
             tuple((name, _text(tags, name)) for name in tags),
+            _text(data, "statusTxId") if "statusTxId" in data else None,
         )
     except (KeyError, AssertionError, ValueError) as error:
         raise IntegrityError("a document of the system table is no table", actual=data) from error

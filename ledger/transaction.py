@@ -18,7 +18,7 @@ from ledger.index_key import order_key
 from ledger.limits import Limits
 from ledger.occ import ReadSet
 from ledger.overlay import Change, Overlay, Reader
-from ledger.partiql import Plan, PlanCache, Result, execute, make_plan, parse
+from ledger.partiql import Plan, PlanCache, Result, execute, make_plan
 from ledger.partiql.context import Document
 from ledger.sizes import size_bound
 from ledger.values import MultiStruct, Struct, Timestamp, Value
@@ -50,7 +50,7 @@ def run_statement(
     """
     # A catalogue with own DDL in it has no version that a cache could go by.
     own = transaction.has_own_ddl
-    plan = make_plan(parse(text), transaction.catalog) if own else plans.plan(text, transaction.catalog)
+    plan = make_plan(plans.parse(text), transaction.catalog) if own else plans.plan(text, transaction.catalog)
     return transaction.execute(text, plan, parameters, started)
 
 
@@ -181,13 +181,29 @@ class Transaction:
     def delete(self, table: Table, document: Document) -> None:
         self._put(table, document.document_id, document, None)
 
-    def create_table(self, name: str) -> Table:
+    def create_table(self, name: str, tags: tuple[tuple[str, str], ...] = ()) -> Table:
         catalog = self._view.catalog
-        if name in catalog.by_name:
-            raise AlreadyExistsError(f"Table with name: USER.{name} already exists")
+        self._check_free(name)
         if len(catalog.by_id) >= self._limits.tables_max:
             raise LimitExceededError("tables_max", self._limits.tables_max, len(catalog.by_id) + 1)
-        return self._put_table(None, Table(self._new_id(), name))
+        return self._put_table(None, Table(self._new_id(), name, tags=tags))
+
+    def drop_table(self, table: Table) -> None:
+        table = self._view.catalog.by_id[table.table_id]
+        self._put_table(table, replace(table, status="INACTIVE", status_tx_id=self.transaction_id))
+
+    def undrop_table(self, table_id: str) -> Table:
+        table = self._view.catalog.by_id[table_id]
+        self._check_free(table.name)
+        return self._put_table(table, replace(table, status="ACTIVE", status_tx_id=self.transaction_id))
+
+    def drop_index(self, table: Table, index_id: str) -> None:
+        table = self._view.catalog.by_id[table.table_id]
+        self._put_table(table, replace(table, indexes=tuple(i for i in table.indexes if i.index_id != index_id)))
+
+    def _check_free(self, name: str) -> None:
+        if name in self._view.catalog.by_name:
+            raise AlreadyExistsError(f"Table with name: USER.{name} already exists")
 
     def create_index(self, table: Table, keys: tuple[IndexKey, ...], *, unique: bool) -> Index:
         table = self._view.catalog.by_id[table.table_id]

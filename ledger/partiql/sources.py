@@ -30,7 +30,7 @@ __all__ = ["SourcePlan", "declare", "table_named"]
 
 _COMMITTED = "_ql_committed_"
 _COMMITTED_FIELDS = frozenset({"blockAddress", "hash", "data", "dataHash", "metadata"})
-_SYSTEM_FIELDS = frozenset({"tableId", "name", "indexes", "status"})
+_SYSTEM_FIELDS = frozenset({"tableId", "name", "indexes", "status", "tags"})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -146,7 +146,13 @@ def _system_rows(slot: int, predicate: Evaluate) -> Rows:
     def rows(env: Env) -> Iterator[None]:
         for table in env[0].context.catalog.by_id.values():
             indexes: list[Value] = [{"indexId": i.index_id, "expr": i.expr, "status": i.status} for i in table.indexes]
-            env[slot] = {"tableId": table.table_id, "name": table.name, "indexes": indexes, "status": table.status}
+            row: dict[str, Value] = {
+                "tableId": table.table_id,
+                "name": table.name,
+                "indexes": indexes,
+                "status": table.status,
+            }
+            env[slot] = row | {"tags": dict(table.tags)} if table.tags else row
             if predicate(env) is True:
                 yield
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections import deque
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from ledger.catalog import Catalog, Index, IndexKey, Table
 from ledger.index_key import index_key
@@ -35,7 +36,7 @@ class NaiveLedger:
 
     @property
     def catalog(self) -> Catalog:
-        without_indexes = [Table(t.table_id, t.name) for t in self.tables.values()]
+        without_indexes = [Table(t.table_id, t.name, t.status) for t in self.tables.values()]
         return Catalog.of_tables(0, without_indexes)
 
     def document(self, table: Table, document_id: str) -> Document | None:
@@ -68,11 +69,21 @@ class NaiveLedger:
     def delete(self, table: Table, document: Document) -> None:
         del self.documents[table.table_id][document.document_id]
 
-    def create_table(self, name: str) -> Table:
-        table = Table(self.expected_ids.popleft(), name)
+    def create_table(self, name: str, tags: tuple[tuple[str, str], ...] = ()) -> Table:
+        table = Table(self.expected_ids.popleft(), name, tags=tags)
         self.tables[table.table_id] = table
         self.documents[table.table_id] = {}
         return table
 
     def create_index(self, table: Table, keys: tuple[IndexKey, ...], *, unique: bool) -> Index:
         return Index("0" * 22, keys, unique)
+
+    def drop_table(self, table: Table) -> None:
+        self.tables[table.table_id] = replace(table, status="INACTIVE")
+
+    def undrop_table(self, table_id: str) -> Table:
+        table = self.tables[table_id] = replace(self.tables[table_id], status="ACTIVE")
+        return table
+
+    def drop_index(self, table: Table, index_id: str) -> None:
+        """It has none."""

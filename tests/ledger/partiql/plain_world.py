@@ -109,10 +109,9 @@ class PlainWorld:
         revisions = self.revisions[table.table_id][document.document_id]
         revisions.append(self._revision(table, document.document_id, document.version + 1, None))
 
-    def create_table(self, name: str) -> Table:
-        if name in self.catalog.by_name:
-            raise AlreadyExistsError(f"Table with name: USER.{name} already exists")
-        table = Table(self._new_id("T"), name)
+    def create_table(self, name: str, tags: tuple[tuple[str, str], ...] = ()) -> Table:
+        self._check_free(name)
+        table = Table(self._new_id("T"), name, tags=tags)
         self.revisions[table.table_id] = {}
         self._put(table)
         return table
@@ -123,8 +122,22 @@ class PlainWorld:
         self._put(replace(table, indexes=(*table.indexes, index)))
         return index
 
-    def drop(self, name: str) -> None:
-        self._put(replace(self.catalog.by_name[name], status="INACTIVE"))
+    def drop_table(self, table: Table) -> None:
+        self._put(replace(self.catalog.by_id[table.table_id], status="INACTIVE"))
+
+    def undrop_table(self, table_id: str) -> Table:
+        table = replace(self.catalog.by_id[table_id], status="ACTIVE")
+        self._check_free(table.name)
+        self._put(table)
+        return table
+
+    def drop_index(self, table: Table, index_id: str) -> None:
+        table = self.catalog.by_id[table.table_id]
+        self._put(replace(table, indexes=tuple(i for i in table.indexes if i.index_id != index_id)))
+
+    def _check_free(self, name: str) -> None:
+        if name in self.catalog.by_name:
+            raise AlreadyExistsError(f"Table with name: USER.{name} already exists")
 
     def _put(self, table: Table) -> None:
         self.catalog = self.catalog.with_table(self.catalog.version + 1, table)
