@@ -55,8 +55,18 @@ class QueryParser(ExpressionParser):
         at = self.advance().at
         if self.token.word == "recursive" and self.peek().word != "as":
             self.refuse("WITH RECURSIVE is not supported yet", at)
-        bindings = self._several(self._with_binding)
-        return With(bindings, self.query(), at)
+        bindings = self.several(self._with_binding)
+        return With(bindings, self._query_in_parentheses() if self.token.word == "(" else self.query(), at)
+
+    def _query_in_parentheses(self) -> Query:
+        """Read `(SELECT ...)`, perhaps the left side of a set operation."""
+        self.enter()
+        left = self._set_operand()
+        if not isinstance(left, Subquery):
+            self.fail("a query")
+        found = self._tail(_unwrapped(self._set_operations(left)))
+        self.leave()
+        return found
 
     def _with_binding(self) -> tuple[str, Query]:
         name = self.name("a name for the query")
@@ -159,9 +169,10 @@ class QueryParser(ExpressionParser):
             if self.token.word == ",":
                 self.refuse("SELECT * stands alone; for one source among several write alias.*", self.token.at)
             return SelectStar(at)
-        return SelectList(self._several(self._item))
+        return SelectList(self.several(self.item))
 
-    def _item(self) -> Item | StarOf:
+    def item(self) -> Item | StarOf:
+        """Read an item of a SELECT list."""
         at = self.token.at
         if self.token.word == "*":
             self.refuse("SELECT * stands alone; for one source among several write alias.*", at)
@@ -182,7 +193,7 @@ class QueryParser(ExpressionParser):
         def key() -> tuple[Expression, str | None]:
             return self.expression(), self.alias()
 
-        keys = self._several(key)
+        keys = self.several(key)
         group_as = None
         if self.accept("group"):
             self.expect("as")
@@ -194,7 +205,7 @@ class QueryParser(ExpressionParser):
         if not self.accept("order"):
             return ()
         self.expect("by")
-        return self._several(self._order_key)
+        return self.several(self._order_key)
 
     def _order_key(self) -> OrderKey:
         at = self.token.at
@@ -267,7 +278,8 @@ class QueryParser(ExpressionParser):
         by_alias = self.name("an alias") if self.accept("by") else None
         return Source(expression, alias, at_alias, by_alias, unpivot, at)
 
-    def _several(self, read: Callable[[], _T]) -> tuple[_T, ...]:
+    def several(self, read: Callable[[], _T]) -> tuple[_T, ...]:
+        """Read one or more between commas."""
         found = [read()]
         while self.accept(","):
             found.append(read())
