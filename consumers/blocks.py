@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 from consumers.errors import ForkError, GapError
 from consumers.position import Position, TopicPosition
-from consumers.records import Detail, Record, RecordAddress, Summary, decode
+from consumers.records import Control, Detail, Record, RecordAddress, Summary, decode
 from consumers.revision import Revision
 from ledger.block import Block, TableRevisions
 from ledger.block import Revision as RevisionOfBlock
@@ -70,7 +70,7 @@ class Assembler:
 
     # What comes in
 
-    def add(self, record: Record) -> Summary | Detail | None:
+    def add(self, record: Record) -> Summary | Detail | Control | None:
         """Take one record; give what it is if it is new, None if it was dropped.
 
         Raises:
@@ -81,8 +81,8 @@ class Assembler:
         topic, partition, offset = record.address
         self._next_offsets[topic, partition] = offset + 1
         part = decode(record)
-        if part is None:
-            return None
+        if isinstance(part, Control):
+            return part
         fresh = self._add_summary(part) if isinstance(part, Summary) else self._add_detail(part)
         if not fresh:
             self.duplicates += 1
@@ -94,6 +94,15 @@ class Assembler:
     def passed(self, topic: str, partition: int, next_offset: int) -> None:
         """Note that the reader came to `next_offset`, over what is no record (markers of Kafka's transactions)."""
         self._next_offsets[topic, partition] = next_offset
+
+    def go_back(self, topic: str, partition: int, offset: int) -> None:
+        """Forget what came from `offset` on: the records there are others now, and are read again."""
+        self._next_offsets[topic, partition] = offset
+        for details in self._details.values():
+            for place, detail in list(details.items()):
+                if detail.address[:2] == (topic, partition) and detail.address.offset >= offset:
+                    del details[place]
+                    self.held_bytes -= self._held[topic, partition].release(detail.address.offset)
 
     def _add_summary(self, summary: Summary) -> bool:
         number = summary.block.sequence_no

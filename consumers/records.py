@@ -2,7 +2,7 @@
 
 Rules:
 - Only the headers are read: `strandline-record-type`, and `strandline-proof`, the exact Ion of what was hashed. The value is for
-  people and for other tools; it is never trusted here.
+  people and for other tools; it is never trusted here. A CONTROL record, which is all value, says where to read, never what is true.
 - A BLOCK_SUMMARY is verified at once: its hash covers all that it says. A REVISION_DETAILS can only be verified against the summary of its
   block (`consumers.blocks`); until then it is known by where it says that it belongs.
 - What is not of the form that the publisher writes is an IntegrityError that names topic, partition and offset.
@@ -10,7 +10,7 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -19,9 +19,10 @@ from ledger.block import Block
 from ledger.errors import IntegrityError, LedgerError
 from ledger.values import Value
 from ledger.verify import RevisionRecord, verify_revision, verify_summary
+from streams.position import payload_of
 from streams.records import PROOF_HEADER, RECORD_TYPE_HEADER
 
-__all__ = ["Detail", "Record", "RecordAddress", "Summary", "decode"]
+__all__ = ["Control", "Detail", "Record", "RecordAddress", "Summary", "decode"]
 
 
 class RecordAddress(NamedTuple):
@@ -36,10 +37,11 @@ class RecordAddress(NamedTuple):
 
 
 class Record(NamedTuple):
-    """A record as it came: its address and headers."""
+    """A record as it came."""
 
     address: RecordAddress
     headers: Sequence[tuple[str, bytes | None]]
+    value: bytes | None = None
 
     @property
     def size(self) -> int:
@@ -53,6 +55,14 @@ class Summary:
 
     address: RecordAddress
     block: Block
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """What the publisher says about the stream itself (`schemas.control`); no part of any block."""
+
+    address: RecordAddress
+    payload: Mapping[str, Value]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +94,8 @@ class Detail:
             raise IntegrityError(f"{self.name}: {error}", address=self.address) from error
 
 
-def decode(record: Record) -> Summary | Detail | None:
-    """Read a record; None for a CONTROL record, which carries nothing of a block.
+def decode(record: Record) -> Summary | Detail | Control:
+    """Read a record.
 
     Raises:
         IntegrityError: it is not a record of the form that Strandline publishes, or a summary whose hash does not match.
@@ -93,7 +103,7 @@ def decode(record: Record) -> Summary | Detail | None:
     headers = dict(record.headers)
     kind, proof = headers.get(RECORD_TYPE_HEADER), headers.get(PROOF_HEADER)
     if kind == b"CONTROL":
-        return None
+        return _control(record)
     if kind not in (b"BLOCK_SUMMARY", b"REVISION_DETAILS") or proof is None:
         raise IntegrityError("not a record of a ledger's stream: type or proof is missing", address=record.address)
     try:
@@ -108,3 +118,10 @@ def decode(record: Record) -> Summary | Detail | None:
     if [type(field) for field in (*places, *hashes)] != [str, int, str, int, bytes, bytes]:
         raise IntegrityError("the proof is not one", address=record.address, actual=(*places, *hashes))
     return Detail(record.address, *places, *hashes, struct)
+
+
+def _control(record: Record) -> Control:
+    try:
+        return Control(record.address, payload_of(record.value or b""))
+    except (LedgerError, ValueError) as error:
+        raise IntegrityError(f"a CONTROL record without a payload: {error}", address=record.address) from error

@@ -9,6 +9,8 @@ Rules:
   A table's topic is assigned when a BLOCK_SUMMARY first names it. Offsets come from the projection's store; they are also committed to
   the group, never read back, for tools that show lag.
 - read_committed. Caught up is decided by Kafka's end-of-partition event, never by counting offsets: Kafka's own markers leave gaps.
+- A REPUBLISHED record says that Kafka lost a partition's records from an offset on: others stand there now. Who had read further goes
+  back to it; what was taken already is dropped when it comes again.
 - Bounded memory: a partition that runs ahead of the next block is paused until the block has gone out.
 - A revision that the next block needs and that does not come: after `barrier_s` its partitions are read once more to their end (the
   publisher publishes again what Kafka lost). If it still is not there, that is a GapError. A broker that does not answer is not a gap.
@@ -26,7 +28,8 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from consumers.blocks import Assembler, VerifiedBlock
 from consumers.errors import ConsumerError, GapError, PositionLostError
 from consumers.position import Position
-from consumers.records import Record, RecordAddress, Summary
+from consumers.records import Control, Record, RecordAddress, Summary
+from ledger.errors import IntegrityError
 from streams.broker import Broker, Partition
 from streams.errors import KafkaUnavailableError
 from streams.topics import TopicNames
@@ -93,6 +96,8 @@ class Source:
         self._topic_ids: dict[str, str] = {}
         self._assigned: list[tuple[str, int]] = []
         self._paused: set[tuple[str, int]] = set()
+        self._outdated: set[tuple[str, int]] = set()
+        """Partitions that were taken back; what librdkafka handed over of them before is not looked at."""
         self._known_tables: set[str] = set()
         self._at_end = False
         self._stall: _Stall | None = None
@@ -138,6 +143,7 @@ class Source:
             # Not consume(_BATCH, timeout_s): that would wait for the whole batch, or the whole time.
             for message in (first, *self._consumer.consume(_BATCH - 1, 0)):
                 taken += self._take(message)
+            self._outdated.clear()
         self._throttle()
         self._check_stall()
         return taken
@@ -188,6 +194,8 @@ class Source:
 
     def _take(self, message: Message) -> int:
         topic, partition, offset = message.topic(), message.partition(), message.offset()
+        if (topic, partition) in self._outdated:
+            return 0
         if (error := message.error()) is not None:
             self._take_event(error, topic or "", -1 if partition is None else partition, offset or 0)
             return 0
@@ -195,9 +203,11 @@ class Source:
         if topic == self.names.block_summary:
             self._at_end = False
         headers = cast("list[tuple[str, bytes | None]]", message.headers() or [])
-        part = self._assembler.add(Record(address, headers))
+        part = self._assembler.add(Record(address, headers, message.value()))
         if isinstance(part, Summary):
             self._assign_tables(part)
+        elif isinstance(part, Control) and part.payload.get("controlRecordType") == "REPUBLISHED":
+            self._go_back(part)
         return 1
 
     def _take_event(self, error: KafkaError, topic: str, partition: int, offset: int) -> None:
@@ -248,6 +258,23 @@ class Source:
         self._assigned += [(topic, number) for number in partitions]
         self._consumer.list_topics(topic, _ADMIN_S)  # now, or librdkafka looks for the leader a second later
         self._consumer.incremental_assign([TopicPartition(topic, n, offsets.get(n, 0)) for n in partitions])
+
+    def _go_back(self, republished: Control) -> None:
+        """Read a partition again from where its records were replaced, if that is behind us."""
+        topic, partition, offset = (republished.payload.get(name) for name in ("topic", "partition", "fromOffset"))
+        if not (isinstance(topic, str) and isinstance(partition, int) and isinstance(offset, int)):
+            raise IntegrityError("a REPUBLISHED record that does not say where", address=republished.address)
+        part = (topic, partition)
+        if part not in self._assigned or self._assembler.next_offset(*part) <= offset:
+            return
+        self._assembler.go_back(*part, offset)
+        self._outdated.add(part)
+        self._paused.discard(part)
+        self._consumer.incremental_unassign(
+            [TopicPartition(*part)]
+        )  # a seek would fail while librdkafka looks for the leader
+        self._consumer.incremental_assign([TopicPartition(*part, offset)])
+        self._consumer.resume([TopicPartition(*part)])
 
     def _describe(self, topic: str) -> tuple[str, list[int]]:
         """Ask Kafka for the id and the partitions of a topic. It may be made just now, and a broker hears of it a little late."""

@@ -26,7 +26,7 @@ from streams.formats import format_of
 from streams.records import PROOF_HEADER, RECORD_TYPE_HEADER
 from streams.topic_reader import ReadRecord, tails
 
-__all__ = ["ENDS_HEADER", "LOST", "Position", "control_of", "position_of", "proof_of", "read_position"]
+__all__ = ["ENDS_HEADER", "LOST", "Position", "control_of", "payload_of", "position_of", "proof_of", "read_position"]
 
 ENDS_HEADER = "strandline-ends"
 LOST = -1
@@ -110,11 +110,17 @@ def proof_of(record: ReadRecord) -> dict[str, Value]:
 
 def control_of(record: ReadRecord) -> dict[str, Value] | None:
     """Give the payload of a CONTROL record; None for other records."""
-    if _type(record) != b"CONTROL":
-        return None
-    value = record.value or b""
+    return payload_of(record.value or b"") if _type(record) == b"CONTROL" else None
+
+
+def payload_of(value: bytes) -> dict[str, Value]:
+    """Give the payload of a record's value, JSON or Ion; empty if it has none.
+
+    Raises:
+        InvalidValueError, ValueError: it is neither.
+    """
     decoded = ion.decode(value) if format_of(value) == "ion" else orjson.loads(value)
-    payload = decoded["payload"] if isinstance(decoded, dict) else None
+    payload = decoded.get("payload") if isinstance(decoded, dict) else None
     return payload if isinstance(payload, dict) else {}
 
 

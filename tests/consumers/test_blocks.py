@@ -16,7 +16,7 @@ from stream_of_blocks import NAMES, interleaved, partitions_of, some_blocks, str
 from consumers.blocks import Assembler, VerifiedBlock
 from consumers.errors import ConsumerError, ForkError, GapError
 from consumers.position import BEGINNING, Position
-from consumers.records import Record
+from consumers.records import Control, Record, RecordAddress
 from ledger import ion
 from ledger.block import Block
 from ledger.errors import IntegrityError
@@ -220,8 +220,9 @@ def test_a_record_that_is_not_of_the_stream_is_refused(headers: list[tuple[str, 
 def test_a_control_record_moves_the_position_and_nothing_else() -> None:
     assembler = Assembler(BEGINNING)
     _, stream = cars(1)
-    control = Record(stream[1].address._replace(offset=7), [("strandline-record-type", b"CONTROL")])
-    assert assembler.add(control) is None
+    headers: list[tuple[str, bytes | None]] = [("strandline-record-type", b"CONTROL")]
+    control = Record(stream[1].address._replace(offset=7), headers, b'{"payload":{"controlRecordType":"OWNER"}}')
+    assert assembler.add(control) == Control(control.address, {"controlRecordType": "OWNER"})
     assert assembler.position(TOPIC_IDS).topics[NAMES.block_summary].offsets == {0: 8}
     assert assembler.position(TOPIC_IDS).sequence_no == -1
 
@@ -291,3 +292,24 @@ def test_a_partition_that_runs_ahead_is_told_by_its_bytes_without_what_the_next_
     assert assembler.ahead_bytes(*part) == sum(r.size for r in trucks[1:])
     assert assembler.ahead_bytes(NAMES.block_summary, 0) == stream[2].size
     assert [line.table_name for line in assembler.missing()] == ["Cars"]
+
+
+def test_what_came_from_an_offset_on_is_forgotten_and_taken_again() -> None:
+    blocks = [builder.add(("Cars", "a", {"n": n})) for builder in [BlockBuilder()] for n in range(6)]
+    records = stream_of(blocks)
+    summaries, details = sorted(
+        partitions_of(records).values(), key=lambda part: "block-summary" not in part[0].address[0]
+    )
+    assembler = Assembler(BEGINNING)
+    for record in [summaries[0], *details]:
+        assembler.add(record)
+    assert [b.summary.sequence_no for b in assembler.blocks()] == [0]
+    topic, partition, offset = details[2].address
+    assembler.go_back(topic, partition, offset)
+    assert assembler.next_offset(topic, partition) == offset
+    again = [
+        record._replace(address=RecordAddress(topic, partition, offset + n)) for n, record in enumerate(details[1:])
+    ]
+    check_equal(fed(assembler, [*again, *summaries[1:]]), blocks[1:])
+    assert (assembler.held_bytes, assembler.duplicates) == (0, 1)
+    assert assembler.position(TOPIC_IDS).topics[topic].offsets[partition] == offset + len(again)

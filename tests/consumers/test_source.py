@@ -18,7 +18,8 @@ from consumers.position import BEGINNING, Position
 from consumers.source import Source
 from ledger.block import Block
 from ledger.errors import IntegrityError
-from streams.records import PROOF_HEADER, Record, records_of
+from ledger.values import Value
+from streams.records import PROOF_HEADER, Record, control_record, records_of
 
 pytestmark = pytest.mark.kafka
 
@@ -244,6 +245,52 @@ def test_an_offset_that_kafka_no_longer_has_stops_with_both_values(stream: Strea
         pytest.raises(PositionLostError, match="expected offset 5, actual offsets 7 to 10"),
     ):
         read(source, until=bool)
+
+
+def republished(stream: Stream, topic: str, partition: int, from_offset: int) -> Record:
+    place: dict[str, Value] = {"topic": topic, "partition": partition, "fromOffset": from_offset}
+    numbers: dict[str, Value] = {"fromSequenceNo": 0, "throughSequenceNo": 4}
+    payload = {"controlRecordType": "REPUBLISHED", **place, **numbers}
+    return control_record(stream.names, stream.strand.strand_id, 0, payload)
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_a_reader_that_had_read_beyond_a_loss_goes_back_to_where_records_come_again(stream: Stream, live: bool) -> None:
+    """What Kafka lost and what follows it takes less room the second time: the next block's record stands before the reader's offset."""
+    blocks = [stream.strand.add(("Cars", "a", {"n": n})) for n in range(9)]
+    stream.publish(*blocks[:5])
+    with reading(stream) as source:
+        read(source)
+        position = source.position()
+        (topic,) = (name for name in position.topics if name.endswith(".Cars"))
+        part = max(position.topics[topic].offsets, key=lambda number: position.topics[topic].offsets[number])
+        behind = position.topics[topic].offsets[part]
+        if live:  # as if it had read 3 records that Kafka has lost since
+            for offset in range(behind, behind + 3):
+                source._assembler.passed(topic, part, offset + 1)
+            source._consumer.seek(TopicPartition(topic, part, behind + 3))
+            stream.send([republished(stream, topic, part, behind), *stream.records_of(*blocks[5:])])
+            assert read(source, until=lambda numbers: 8 in numbers) == [5, 6, 7, 8]
+            return
+    stream.send([republished(stream, topic, part, behind), *stream.records_of(*blocks[5:])])
+    offsets = {**position.topics[topic].offsets, part: behind + 3}
+    later = replace(position, topics={**position.topics, topic: replace(position.topics[topic], offsets=offsets)})
+    with reading(stream, later) as source:
+        assert read(source, until=lambda numbers: 8 in numbers) == [5, 6, 7, 8]
+        assert source.position().topics[topic].offsets[part] >= behind + 4
+
+
+def test_a_reader_that_is_not_beyond_a_loss_stays_where_it_is(stream: Stream) -> None:
+    blocks = [stream.strand.add(("Cars", "a", {"n": n})) for n in range(4)]
+    stream.publish(*blocks[:2])
+    with reading(stream) as source:
+        read(source)
+        topic, offsets = next((n, t.offsets) for n, t in source.position().topics.items() if n.endswith(".Cars"))
+        part = max(offsets, key=lambda number: offsets[number])
+        elsewhere = republished(stream, f"{stream.names.prefix}.{stream.names.ledger}.Ships", 0, 0)
+        stream.send([republished(stream, topic, part, offsets[part]), elsewhere, *stream.records_of(*blocks[2:])])
+        assert read(source, until=lambda numbers: 3 in numbers) == [2, 3]
+        assert source.duplicates == 0
 
 
 def test_a_stream_that_ends_before_the_position_is_not_read_silently(stream: Stream) -> None:
