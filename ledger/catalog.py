@@ -142,24 +142,30 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """All tables as of a block. `version` is the sequence number of the last block that changed the catalogue, -1 before any."""
+    """All tables as of a block. `version` is the sequence number of the last block that changed the catalogue, -1 before any.
+
+    `state` counts what changed beside the blocks since the views were opened: an index that was built, or failed.
+    Plans go by both.
+    """
 
     version: int = -1
     by_id: Mapping[str, Table] = field(default_factory=lambda: MappingProxyType({}))
     by_name: Mapping[str, Table] = field(default_factory=lambda: MappingProxyType({}))
+    state: int = field(default=0, compare=False)
 
     @classmethod
-    def of_tables(cls, version: int, tables: Iterable[Table]) -> Catalog:
+    def of_tables(cls, version: int, tables: Iterable[Table], state: int = 0) -> Catalog:
         by_id = {table.table_id: table for table in tables}
         return cls(
             version,
             MappingProxyType(by_id),
             MappingProxyType({table.name: table for table in by_id.values() if table.active}),
+            state,
         )
 
     def with_table(self, version: int, table: Table) -> Catalog:
         """Give the catalogue in which `table` is new or changed."""
-        return Catalog.of_tables(version, (dict(self.by_id) | {table.table_id: table}).values())
+        return Catalog.of_tables(version, (dict(self.by_id) | {table.table_id: table}).values(), self.state)
 
 
 def table_document(table: Table) -> dict[str, Value]:

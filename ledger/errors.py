@@ -3,6 +3,7 @@
     LedgerError
       StatementError            your PartiQL is wrong: carries line, column, snippet
         ParseError, PlanError, EvaluationError
+        UniqueViolationError      another document has the value of a unique index
       InvalidValueError         a value or Ion bytes from outside are not what Ion or a ledger allows
       TransactionError          this transaction cannot commit
         OccConflictError          retriable: somebody else changed what it read
@@ -47,6 +48,7 @@ __all__ = [
     "TransactionError",
     "TransactionExpiredError",
     "TransactionMismatchError",
+    "UniqueViolationError",
 ]
 
 
@@ -75,6 +77,14 @@ class PlanError(StatementError):
 
 class EvaluationError(StatementError):
     """The statement failed on the values that it met."""
+
+
+class UniqueViolationError(StatementError):
+    """Another document has what only one may have. `index` is its expression, `value` the value as Ion text."""
+
+    def __init__(self, table: str, index: str, value: str, document_id: str) -> None:
+        super().__init__(f"a document of table {table} has {index} = {value} already: {document_id}")
+        self.table, self.index, self.value, self.document_id = table, index, value, document_id
 
 
 class InvalidValueError(LedgerError):
@@ -122,11 +132,12 @@ class TransactionMismatchError(TransactionError):
 
 
 class LimitExceededError(LedgerError):
-    """A limit of `ledger/limits.py` was exceeded."""
+    """A limit of `ledger/limits.py` was exceeded. `operator`: what in the statement did it, where that is known."""
 
-    def __init__(self, limit: str, maximum: float, asked: float) -> None:
-        super().__init__(f"limit {limit} is {maximum:g}, asked for {asked:g}")
-        self.limit, self.maximum, self.asked = limit, maximum, asked
+    def __init__(self, limit: str, maximum: float, asked: float, operator: str = "") -> None:
+        by = f" by {operator}" if operator else ""
+        super().__init__(f"limit {limit} is {_number(maximum)}, asked for {_number(asked)}{by}")
+        self.limit, self.maximum, self.asked, self.operator = limit, maximum, asked, operator
 
 
 class NotFoundError(LedgerError):
@@ -175,6 +186,10 @@ class IntegrityError(LedgerError):
 
 class JournalFailedError(LedgerError):
     """A write or a sync failed. What is durable is unknown to this handle: it is dead, and recovery decides at the next open."""
+
+
+def _number(value: float) -> str:
+    return str(value) if isinstance(value, int) else f"{value:g}"
 
 
 def _shown(value: object) -> str:

@@ -24,9 +24,22 @@ from ledger.index_key import EXACT_SIZE, order_key
 from ledger.query_values import MISSING, Missing
 from ledger.values import Annotated, MultiStruct, Sexp, Struct, Value
 
-__all__ = ["NULL_PART", "entry_keys", "joined_key"]
+__all__ = [
+    "NO_KEYS",
+    "NULL_PART",
+    "entry_changes",
+    "entry_keys",
+    "joined_key",
+    "shown_key",
+    "unique_changes",
+    "unique_keys",
+    "whole_keys",
+]
 
 NULL_PART: Final = order_key(None)
+NO_KEYS: Final[frozenset[bytes]] = frozenset()
+_PLAIN = (str, int, bool)
+"""Types of which two equal values of one type have one key; of containers that is not true: `[1] == [True]`."""
 
 
 def joined_key(parts: Sequence[bytes]) -> bytes:
@@ -38,11 +51,62 @@ def joined_key(parts: Sequence[bytes]) -> bytes:
 def entry_keys(index: Index, data: Struct | None) -> frozenset[bytes]:
     """Give the keys of a document's entries; none if there is no document."""
     if data is None:
-        return frozenset()
+        return NO_KEYS
     if len(index.keys) == 1 and len(index.keys[0]) == 1 and type(data) is dict:  # the usual index
         return frozenset((joined_key((order_key(data.get(index.keys[0][0])),)),))  # type: ignore[arg-type]  # no EACH
-    parts = [_parts(data, key) for key in index.keys]
-    return frozenset(joined_key(combination) for combination in product(*parts))
+    return frozenset(map(joined_key, _combinations(index, data)))
+
+
+def entry_changes(
+    index: Index, before: Struct | None, after: Struct | None
+) -> tuple[frozenset[bytes], frozenset[bytes]]:
+    """Give (keys that go, keys that come) when a document's data changes; None is no document."""
+    if type(before) is dict and type(after) is dict and all(_same(before, after, key) for key in index.keys):
+        return NO_KEYS, NO_KEYS
+    old, new = entry_keys(index, before), entry_keys(index, after)
+    return (NO_KEYS, NO_KEYS) if old == new else (old - new, new - old)
+
+
+def unique_keys(index: Index, data: Struct | None) -> frozenset[bytes]:
+    """Give the keys that only one document may have, if the index is unique: those without a null in them."""
+    if data is None:
+        return NO_KEYS
+    return frozenset(joined_key(parts) for parts in _combinations(index, data) if NULL_PART not in parts)
+
+
+def unique_changes(index: Index, before: Struct | None, after: Struct) -> frozenset[bytes]:
+    """Give the keys of `unique_keys` that a document gets when its data changes."""
+    if type(before) is dict and type(after) is dict and all(_same(before, after, key) for key in index.keys):
+        return NO_KEYS
+    return unique_keys(index, after) - unique_keys(index, before)
+
+
+def whole_keys(index: Index, data: Struct | None, stored: bytes) -> list[bytes]:
+    """Give the document's keys as they were before one of them was cut to `stored`; one, unless two have one SHA-256."""
+    if data is None:
+        return []
+    return [b"".join(parts) for parts in _combinations(index, data) if joined_key(parts) == stored]
+
+
+def shown_key(index: Index, data: Struct, key: bytes) -> list[Value]:
+    """Give the values that a document's entry `key` stands for, to be shown to people."""
+    paths = [list(_values(data, path)) or [None] for path in index.keys]
+    return next(list(values) for values in product(*paths) if joined_key([*map(order_key, values)]) == key)
+
+
+def _combinations(index: Index, data: Struct) -> Iterator[tuple[bytes, ...]]:
+    return product(*(_parts(data, key) for key in index.keys))
+
+
+def _same(before: dict[str, Value], after: dict[str, Value], path: IndexKey) -> bool:
+    """Tell whether a path surely leads to the same in both, without working out keys."""
+    old: Value | Missing = before
+    new: Value | Missing = after
+    for step in path:
+        if type(old) is not dict or type(new) is not dict or step is EACH:
+            break
+        old, new = old.get(step, MISSING), new.get(step, MISSING)
+    return old is new or (type(old) is type(new) and type(old) in _PLAIN and old == new)
 
 
 def _parts(data: Struct, path: IndexKey) -> set[bytes]:

@@ -5,12 +5,16 @@ A read is remembered as a key, a write touches keys, and the answer is a compari
     ("document", table id, document id)    one document, absent ones included
     ("index", index id, key bytes)         which documents an index entry leads to, absent keys included
     ("table", table id)                    every document of the table (a scan, a whole history)
+    ("count", table id)                    how many documents the table has
     ("catalog", table name)                what the name stands for, and which indexes it has
+
+A range of an index is no key: it is stale when an index key inside of it was touched.
 
 Rules:
 - Reads of a transaction are valid as of one block, `ReadSet.as_of`; validating moves it forward.
 - A write touches its document, its table, and the index entries that appear or disappear: entries that stay are not touched,
   since who found a document through one has read the document as well.
+- A range costs a bisection of the keys touched in its index, and one step for each of them inside of it.
 - `RecentWrites` remembers what blocks after the start of the oldest open transaction touched, and forgets the rest. A transaction
   that is older than what is remembered cannot be validated: it has expired.
 - Pure: block numbers and times are passed in.
@@ -20,25 +24,48 @@ Source: H. T. Kung, J. T. Robinson, "On optimistic methods for concurrency contr
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterable
 
 from ledger.block import SYSTEM_TABLE_ID
 from ledger.overlay import Change, indexed_keys
 
-__all__ = ["Key", "ReadSet", "RecentWrites", "keys_touched"]
+__all__ = ["Key", "RangeRead", "ReadSet", "RecentWrites", "key_in_common", "keys_touched"]
 
 Key = tuple[str, str] | tuple[str, str, str | bytes]
+
+
+class RangeRead:
+    """The keys of an index from `start` up to, not including, `end`. It grows while a statement reads on."""
+
+    __slots__ = ("end", "index_id", "start")
+
+    def __init__(self, index_id: str, start: bytes, end: bytes) -> None:
+        self.index_id, self.start, self.end = index_id, start, end
 
 
 class ReadSet:
     """What a transaction has read, all of it valid as of block `as_of` (-1: the empty ledger)."""
 
-    __slots__ = ("as_of", "keys")
+    __slots__ = ("as_of", "keys", "ranges")
 
     def __init__(self, as_of: int) -> None:
         self.as_of = as_of
         self.keys: set[Key] = set()
+        self.ranges: list[RangeRead] = []
+
+
+def key_in_common(reads: ReadSet, touched: set[Key]) -> Key | None:
+    """Give one of the touched keys that was read."""
+    stale = reads.keys & touched
+    if stale:
+        return next(iter(stale))
+    for read in reads.ranges:
+        for key in touched:
+            if key[0] == "index" and key[1] == read.index_id and read.start <= key[2] < read.end:  # type: ignore[operator, misc]
+                return key
+    return None
 
 
 def keys_touched(changes: Iterable[Change]) -> set[Key]:
@@ -48,6 +75,8 @@ def keys_touched(changes: Iterable[Change]) -> set[Key]:
         table_id = change.table.table_id
         keys.add(("table", table_id))
         keys.add(("document", table_id, change.document_id))
+        if (change.before is None) is not (change.after is None):
+            keys.add(("count", table_id))
         keys.update(("index", *entry) for entry in indexed_keys(change.table, change.before, change.after))
         if table_id == SYSTEM_TABLE_ID:
             keys.update(_names_touched(change))
@@ -66,12 +95,15 @@ class RecentWrites:
     def __init__(self, floor: int) -> None:
         self._floor = floor
         self._last: dict[Key, int] = {}
+        self._indexes: dict[str, _TouchedKeys] = {}
         self._blocks: deque[tuple[int, float, frozenset[Key] | set[Key]]] = deque()
 
     def record(self, sequence_no: int, at_s: float, keys: set[Key]) -> None:
         """Remember what block `sequence_no`, committed at `at_s` (monotonic seconds), touched."""
         self._blocks.append((sequence_no, at_s, keys))
         for key in keys:
+            if key[0] == "index" and key not in self._last:
+                self._indexes.setdefault(key[1], _TouchedKeys()).fresh.append(key[2])  # type: ignore[misc, arg-type]
             self._last[key] = sequence_no
 
     def forget_up_to(self, sequence_no: int, at_s: float) -> None:
@@ -82,6 +114,8 @@ class RecentWrites:
             for key in keys:
                 if self._last[key] == number:
                     del self._last[key]
+                    if key[0] == "index":
+                        self._forget_entry(key[1])
         if not self._blocks and sequence_no > self._floor:
             self._floor = sequence_no
 
@@ -95,4 +129,42 @@ class RecentWrites:
             touched = self._last.get(key)
             if touched is not None and touched > reads.as_of:
                 return key, touched
+        for read in reads.ranges:
+            index = self._indexes.get(read.index_id)
+            for entry in () if index is None else index.between(read.start, read.end):
+                touched = self._last.get(("index", read.index_id, entry))
+                if touched is not None and touched > reads.as_of:
+                    return ("index", read.index_id, entry), touched
         return None
+
+    def _forget_entry(self, index_id: str) -> None:
+        index = self._indexes[index_id]
+        index.forgotten += 1
+        if index.forgotten * 2 > len(index.ordered) + len(index.fresh):
+            kept = [key for key in index.known() if ("index", index_id, key) in self._last]
+            if kept:
+                self._indexes[index_id] = _TouchedKeys(kept)
+            else:
+                del self._indexes[index_id]
+
+
+class _TouchedKeys:
+    """Keys of one index, put in order when somebody asks. Forgotten ones stay among them until they are half of them."""
+
+    __slots__ = ("forgotten", "fresh", "ordered")
+
+    def __init__(self, fresh: list[bytes] | None = None) -> None:
+        self.ordered: list[bytes] = []
+        self.fresh: list[bytes] = fresh or []
+        self.forgotten = 0
+
+    def known(self) -> set[bytes]:
+        return {*self.ordered, *self.fresh}
+
+    def between(self, start: bytes, end: bytes) -> Iterable[bytes]:
+        if self.fresh:
+            self.ordered += self.fresh
+            self.ordered.sort()  # Timsort: two runs
+            self.fresh = []
+        first = bisect_left(self.ordered, start)
+        return self.ordered[first : bisect_left(self.ordered, end, first)]

@@ -9,17 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from ledger import hashing, ion
+from ledger import hashing, index_reads, ion
 from ledger.block import SYSTEM_TABLE_ID, SYSTEM_TABLE_NAME, StatementInfo
 from ledger.catalog import Catalog, Index, IndexKey, Table, expr_of, table_document
 from ledger.errors import AlreadyExistsError, EvaluationError, LimitExceededError
-from ledger.index_entries import joined_key
-from ledger.index_key import order_key
+from ledger.index_ranges import key_ranges
 from ledger.limits import Limits
 from ledger.occ import ReadSet
 from ledger.overlay import Change, Overlay, Reader
 from ledger.partiql import Plan, PlanCache, Result, execute, make_plan
-from ledger.partiql.context import Document
+from ledger.partiql.context import Bound, Document, IndexCounts
 from ledger.sizes import size_bound
 from ledger.values import MultiStruct, Struct, Timestamp, Value
 
@@ -147,16 +146,37 @@ class Transaction:
         return self._view.catalog
 
     def document(self, table: Table, document_id: str) -> Document | None:
-        self.reads.keys.add(("document", table.table_id, document_id))
-        return self._view.document(table.table_id, document_id)
+        return index_reads.noted_document(self._view, self.reads, table, document_id)
 
     def look_up(self, table: Table, index: Index, value: Value) -> Iterator[Document]:
-        key = joined_key((order_key(value),))
-        self.reads.keys.add(("index", index.index_id, key))
-        for document_id in self._view.index_look_up(index.index_id, key):
-            document = self.document(table, document_id)
-            if document is not None:
-                yield document
+        return index_reads.documents_with_key(self._view, self.reads, table, index, (value,))
+
+    def look_up_all(self, table: Table, index: Index, values: Sequence[Value]) -> Iterator[Document]:
+        return index_reads.documents_with_key(self._view, self.reads, table, index, values)
+
+    def index_range(
+        self,
+        table: Table,
+        index: Index,
+        equal: Sequence[Value],
+        low: Bound | None,
+        high: Bound | None,
+        *,
+        descending: bool = False,
+        nulls: bool = False,
+    ) -> Iterator[Document]:
+        ranges = key_ranges(index, equal, low, high, nulls=nulls)
+        return index_reads.documents_in_ranges(self._view, self.reads, table, index, ranges, descending=descending)
+
+    def count(self, table: Table) -> int:
+        self.reads.keys.add(("count", table.table_id))
+        return self._view.count(table.table_id)
+
+    def index_counts(self, table: Table, index: Index) -> IndexCounts:
+        return self._view.index_counts(index.index_id)
+
+    def conflicting(self, table: Table, data: Struct, document_id: str | None = None) -> Document | None:
+        return index_reads.conflicting(self._view, self.reads, table, data, document_id)
 
     def scan(self, table: Table) -> Iterator[Document]:
         self.reads.keys.add(("table", table.table_id))
@@ -237,6 +257,8 @@ class Transaction:
             change = self._changes[key] = Change(table, document_id, shown, None, [])
         if data is not None:
             self._check_document(data)
+            before = None if shown is None else shown.data
+            index_reads.check_unique(self._view, self.reads, table, document_id, before, data)
             change.after = Document(table.table_id, document_id, change.version, data)
         else:
             change.after = None

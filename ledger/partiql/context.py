@@ -6,7 +6,7 @@ Every read goes through here, so that the transaction's read set is complete by 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -71,7 +71,47 @@ class StatementContext(Protocol):
         ...
 
     def look_up(self, table: Table, index: Index, value: Value) -> Iterator[Document]:
-        """Give the documents whose indexed field equals `value` (PartiQL's `=`), in order of document id."""
+        """Give the documents whose indexed field equals `value` (PartiQL's `=`), in order of document id.
+
+        For an index of one key. Of elements: the documents that have such an element. Null equals nothing.
+        """
+        ...
+
+    def look_up_all(self, table: Table, index: Index, values: Sequence[Value]) -> Iterator[Document]:
+        """Give the documents whose indexed fields equal `values`, one for each key of the index, in order of document id."""
+        ...
+
+    def index_range(
+        self,
+        table: Table,
+        index: Index,
+        equal: Sequence[Value],
+        low: Bound | None,
+        high: Bound | None,
+        *,
+        descending: bool = False,
+        nulls: bool = False,
+    ) -> Iterator[Document]:
+        """Give the documents whose first keys equal `equal` and whose next key lies between `low` and `high`.
+
+        In order of the index: by key, then by document id; `descending`: keys descending, document ids ascending inside of equal
+        keys. Of elements: each document once, the order is not promised.
+
+        Args:
+            nulls: also those whose next key is null or missing; they come last (descending: first).
+        """
+        ...
+
+    def count(self, table: Table) -> int:
+        """Give how many documents the table has, without reading them."""
+        ...
+
+    def index_counts(self, table: Table, index: Index) -> IndexCounts:
+        """Give what is known of an index for choosing plans: as of the last commit, and not noted as read."""
+        ...
+
+    def conflicting(self, table: Table, data: Struct, document_id: str | None = None) -> Document | None:
+        """Give a document that has one of the unique keys of `data`, other than document `document_id`."""
         ...
 
     def scan(self, table: Table) -> Iterator[Document]:
@@ -83,11 +123,11 @@ class StatementContext(Protocol):
         ...
 
     def insert(self, table: Table, data: Struct) -> str:
-        """Insert a document; give its new id."""
+        """Insert a document; give its new id. Raises UniqueViolationError."""
         ...
 
     def update(self, table: Table, document: Document, data: Struct) -> None:
-        """Replace the data of a document that this transaction read."""
+        """Replace the data of a document that this transaction read. Raises UniqueViolationError."""
         ...
 
     def delete(self, table: Table, document: Document) -> None:

@@ -19,13 +19,14 @@ from ledger.block import Block, Revision
 from ledger.catalog import Catalog
 from ledger.errors import IntegrityError
 from ledger.ids import ID_LENGTH
-from ledger.partiql.context import Document
+from ledger.partiql.context import Document, IndexCounts
 from ledger.views import rows
 from ledger.views.cache import DocumentCache
 from ledger.views.names import Names
 
 __all__ = ["Head", "Snapshot", "documents_in", "entries_in"]
 
+_INDEX_PREFIX_SIZE = len(rows.INDEX) + ID_LENGTH
 _REVISIONS_REMEMBERED_MAX = 1_000
 """Bounds the blocks that one history() keeps decoded: neighbours in a table were often written by one block."""
 
@@ -96,6 +97,20 @@ class Snapshot:
         for entry in _keys(self._transaction, prefix):
             if len(entry) == size:  # else the key of a longer value, of which this one is the beginning
                 yield entry[-ID_LENGTH:].decode()
+
+    def index_range(
+        self, index_id: str, start: bytes, end: bytes, *, descending: bool = False
+    ) -> Iterator[tuple[bytes, str]]:
+        """Give (key, document id) of the entries from key `start` up to, not including, `end`; ids ascending in either order of keys."""
+        prefix = rows.INDEX + index_id.encode()
+        entries = _backwards if descending else _forwards
+        for row in entries(self._transaction, prefix + start, prefix + end):
+            yield row[_INDEX_PREFIX_SIZE:-ID_LENGTH], row[-ID_LENGTH:].decode()
+
+    def index_counts(self, index_id: str) -> IndexCounts:
+        """Give how many entries an index has, under how many keys."""
+        keys = [key for key, _ in self.index_range(index_id, b"", b"\xff")]
+        return IndexCounts(len(keys), len(set(keys)))
 
     def history(self, table_id: str, document_id: str | None) -> Iterator[Document]:
         """Give all versions of one document, or of a whole table, by document id, then version; read from the journal.
@@ -186,6 +201,34 @@ def _keys(transaction: lmdb.Transaction[bytes], prefix: bytes) -> Iterator[bytes
                 if not key.startswith(prefix):
                     return
                 yield key
+
+
+def _forwards(transaction: lmdb.Transaction[bytes], start: bytes, end: bytes) -> Iterator[bytes]:
+    """Give the keys from `start` up to, not including, `end`."""
+    with transaction.cursor() as cursor:
+        if cursor.set_range(start):
+            for key in cursor.iternext(keys=True, values=False):
+                if key >= end:
+                    return
+                yield key
+
+
+def _backwards(transaction: lmdb.Transaction[bytes], start: bytes, end: bytes) -> Iterator[bytes]:
+    """Give the index rows of `_forwards`, the greatest index key first, the rows of one index key ascending."""
+    with transaction.cursor() as cursor:
+        found = cursor.prev() if cursor.set_range(end) else cursor.last()
+        while found and (last := cursor.key()) >= start:
+            index_key = last[:-ID_LENGTH]
+            found = cursor.prev()
+            if not found or cursor.key()[:-ID_LENGTH] != index_key:
+                yield last
+                continue
+            cursor.set_range(index_key)  # it has several rows: go to the first of them
+            for row in cursor.iternext(keys=True, values=False):
+                if row[:-ID_LENGTH] != index_key:
+                    break
+                yield row
+            found = cursor.set_range(index_key) and cursor.prev()
 
 
 class _RecentBlocks:

@@ -1,4 +1,4 @@
-"""The simplest ledger that can be right: dicts, no index, no concurrency. The model of the serial-replay tests."""
+"""The simplest ledger that can be right: dicts, no index to look up in, no concurrency. The model of the serial-replay tests."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from ledger.catalog import Catalog, Index, IndexKey, Table
+from ledger.errors import UniqueViolationError
+from ledger.index_entries import unique_keys
 from ledger.index_key import index_key
 from ledger.limits import Limits
 from ledger.partiql import execute, make_plan, parse
-from ledger.partiql.context import Document
+from ledger.partiql.context import Bound, Document, IndexCounts
 from ledger.values import Struct, Timestamp, Value, fields_of
 
 
@@ -24,6 +26,7 @@ class NaiveLedger:
     def __init__(self) -> None:
         self.tables: dict[str, Table] = {}
         self.documents: dict[str, dict[str, tuple[int, Struct]]] = {}
+        self.unique: dict[str, list[Index]] = {}
         self.expected_ids: deque[str] = deque()
 
     def run(self, text: str, parameters: Sequence[Value], document_ids: Sequence[str]) -> list[Value]:
@@ -55,15 +58,51 @@ class NaiveLedger:
             if key is not None and index_key(found) == key:
                 yield document
 
+    def look_up_all(self, table: Table, index: Index, values: Sequence[Value]) -> Iterator[Document]:
+        raise NotImplementedError("its catalogue has no index")
+
+    def index_range(
+        self,
+        table: Table,
+        index: Index,
+        equal: Sequence[Value],
+        low: Bound | None,
+        high: Bound | None,
+        *,
+        descending: bool = False,
+        nulls: bool = False,
+    ) -> Iterator[Document]:
+        raise NotImplementedError("its catalogue has no index")
+
+    def index_counts(self, table: Table, index: Index) -> IndexCounts:
+        raise NotImplementedError("its catalogue has no index")
+
+    def count(self, table: Table) -> int:
+        return len(self.documents[table.table_id])
+
+    def conflicting(self, table: Table, data: Struct, document_id: str | None = None) -> Document | None:
+        for index in self.unique.get(table.table_id, ()):
+            for other in self.scan(table):
+                if other.document_id != document_id and unique_keys(index, data) & unique_keys(index, other.data):
+                    return other
+        return None
+
+    def _refuse_conflicting(self, table: Table, data: Struct, document_id: str) -> None:
+        other = self.conflicting(table, data, document_id)
+        if other is not None:
+            raise UniqueViolationError(table.name, "?", "?", other.document_id)
+
     def history(self, table: Table, document_id: str | None) -> Iterator[Document]:
         raise NotImplementedError("the serial-replay workload asks for no history")
 
     def insert(self, table: Table, data: Struct) -> str:
-        document_id = self.expected_ids.popleft()
+        document_id = self.expected_ids.popleft() if self.expected_ids else "refused"
+        self._refuse_conflicting(table, data, document_id)
         self.documents[table.table_id][document_id] = (0, data)
         return document_id
 
     def update(self, table: Table, document: Document, data: Struct) -> None:
+        self._refuse_conflicting(table, data, document.document_id)
         self.documents[table.table_id][document.document_id] = (document.version + 1, data)
 
     def delete(self, table: Table, document: Document) -> None:
@@ -76,7 +115,10 @@ class NaiveLedger:
         return table
 
     def create_index(self, table: Table, keys: tuple[IndexKey, ...], *, unique: bool) -> Index:
-        return Index("0" * 22, keys, unique)
+        index = Index("0" * 22, keys, unique)
+        if unique:
+            self.unique.setdefault(table.table_id, []).append(index)
+        return index
 
     def drop_table(self, table: Table) -> None:
         self.tables[table.table_id] = replace(table, status="INACTIVE")
