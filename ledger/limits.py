@@ -34,6 +34,10 @@ class Limits:
     """Nesting of PartiQL; below Python's own recursion limit with room to spare."""
     rows_per_statement_max: int = 1_000_000
     """Rows that one statement may hold in memory before it says so."""
+    statement_memory_bytes_max: int = 256 * 1024 * 1024
+    """Estimated bytes that the sorts, groups, DISTINCTs, hash joins, windows and subqueries of one statement may hold at a time."""
+    result_bytes_max: int = 128 * 1024 * 1024
+    """Estimated bytes of the rows that the statements of one transaction answer; what is larger is read as a stream."""
     visits_per_statement_max: int = 20_000_000
     """Documents, and elements of lists, that one statement may look at: some 10 to 20 s. A join without a condition ends here."""
 

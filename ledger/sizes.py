@@ -1,4 +1,4 @@
-"""How large a value is in Ion binary: a bound from above that is much cheaper than encoding it."""
+"""How large a value is: in Ion binary, by a bound from above that is much cheaper than encoding it; in memory, roughly the same."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from decimal import Decimal
 from ledger.errors import LimitExceededError
 from ledger.values import Annotated, Clob, MultiStruct, Symbol, Value, fields_of
 
-__all__ = ["size_bound"]
+__all__ = ["estimated_size", "size_bound"]
 
 _CONTAINER = 12
 """Type byte, length and field symbol of a value that is shorter than 2**28 bytes, with room."""
+_LOOKED_INTO_DEPTH = 64
+_DEEP = 64 * 1024
+"""What a value counts that is deeper than any document: made by a query, and rare."""
 
 
 def size_bound(value: Value, depth_max: int) -> int:
@@ -20,6 +23,14 @@ def size_bound(value: Value, depth_max: int) -> int:
         LimitExceededError: containers stand inside of each other more than `depth_max` deep.
     """
     return _bound(value, depth_max, depth_max)
+
+
+def estimated_size(value: object) -> int:
+    """Give about how many bytes a value, a row or a list of them takes in memory; what is no Ion value counts little."""
+    try:
+        return _bound(value, _LOOKED_INTO_DEPTH, _LOOKED_INTO_DEPTH)  # type: ignore[arg-type]  # any object ends in the last line
+    except LimitExceededError:
+        return _DEEP
 
 
 def _bound(value: Value, room: int, depth_max: int) -> int:

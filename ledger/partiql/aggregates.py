@@ -15,6 +15,7 @@ from typing import Protocol
 from ledger.index_key import order_key
 from ledger.partiql.arithmetic import Number, calculate
 from ledger.partiql.comparison import MistypedError, bare, is_absent, type_name_of
+from ledger.partiql.run import Holding
 from ledger.query_values import QueryValue
 
 __all__ = ["AGGREGATES", "Accumulator", "Distinct"]
@@ -114,18 +115,20 @@ class _Quantifier:
 
 
 class Distinct:
-    """Hands each value on once, by PartiQL's equality."""
+    """Hands each value on once, by PartiQL's equality. `held` counts what is remembered for that."""
 
-    __slots__ = ("below", "seen")
+    __slots__ = ("below", "held", "seen")
 
-    def __init__(self, below: Accumulator) -> None:
-        self.below = below
+    def __init__(self, below: Accumulator, held: Holding | None = None) -> None:
+        self.below, self.held = below, held
         self.seen: set[bytes] = set()
 
     def add(self, value: QueryValue) -> None:
         key = order_key(value)
         if key not in self.seen:
             self.seen.add(key)
+            if self.held is not None:
+                self.held.add(key)
             self.below.add(value)
 
     def result(self) -> QueryValue:

@@ -125,7 +125,8 @@ class Compiler:
             return self.compile(expression, scope)
         query, correlated = self.query(expression.query, scope)
         one_column = query.columns is not None and len(query.columns) == 1
-        evaluate = subqueries.column(query) if one_column else subqueries.all_rows(query)
+        collect = subqueries.column if one_column else subqueries.all_rows
+        evaluate = collect(query, kept=not correlated)
         return Code(evaluate if correlated else self.once(evaluate))
 
     def collection_rows(self, expression: Expression, scope: Scope) -> Code:
@@ -133,12 +134,12 @@ class Compiler:
         if not isinstance(expression, Subquery):
             return self.compile(expression, scope)
         query, correlated = self.query(expression.query, scope)
-        evaluate = subqueries.all_rows(query)
+        evaluate = subqueries.all_rows(query, kept=not correlated)
         return Code(evaluate if correlated else self.once(evaluate))
 
     def _subquery(self, node: Subquery, scope: Scope) -> Code:
         query, correlated = self.query(node.query, scope)
-        evaluate = subqueries.all_rows(query)
+        evaluate = subqueries.all_rows(query, kept=not correlated)
         if query.columns is not None and len(query.columns) == 1:
             evaluate = subqueries.scalar(query)
         return Code(evaluate if correlated else self.once(evaluate))

@@ -8,7 +8,7 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 
 from ledger.partiql.aggregates import AGGREGATES, Accumulator, Distinct
@@ -18,6 +18,7 @@ from ledger.partiql.compiler import Compiler
 from ledger.partiql.grouping_keys import group_key
 from ledger.partiql.navigation import struct_of
 from ledger.partiql.projection import column_name
+from ledger.partiql.run import Holding
 from ledger.partiql.scope import Scope, slot_code
 from ledger.partiql.tree.expressions import Aggregate, Expression, Name, Path, Subquery
 from ledger.partiql.tree.queries import GroupBy
@@ -63,7 +64,7 @@ class _Grouping:
         self.key_slots: list[int] = []
         self.shapes: dict[object, int] = {}
         self.paths: dict[object, int] = {}
-        self.aggregates: list[tuple[Callable[[], Accumulator], Evaluate]] = []
+        self.aggregates: list[tuple[Callable[[Holding], Accumulator], Evaluate]] = []
         self.aggregate_slots: list[int] = []
         self.group_slot: int | None = None
         self.outer = Scope(parent=inner.parent, grouping=self)
@@ -110,7 +111,10 @@ class _Grouping:
                 self.compiler.refuse("an aggregate inside of an aggregate", node.at)
             argument = constant(True) if node.argument is None else self.compiler.compile(node.argument, self.inner)
             make = AGGREGATES[node.function]
-            self.aggregates.append(((lambda: Distinct(make())) if node.distinct else make, argument.run))
+            new: Callable[[Holding], Accumulator] = lambda _: make()  # noqa: E731
+            if node.distinct:
+                new = lambda held: Distinct(make(), held)  # noqa: E731
+            self.aggregates.append((new, argument.run))
             self.aggregate_slots.append(self.compiler.slots())
             self.shapes[shape] = self.aggregate_slots[-1]
         return slot_code(self.shapes[shape])
@@ -121,19 +125,19 @@ class _Grouping:
         key_slots, aggregate_slots, group_slot = self.key_slots, self.aggregate_slots, self.group_slot
         aggregates = self.aggregates  # complete by the time that a row comes
 
-        def new(values: list[QueryValue]) -> _Group:
-            return _Group(values, [make() for make, _ in aggregates])
+        def new(values: list[QueryValue], held: Holding) -> _Group:
+            held.add(values)
+            return _Group(values, [make(held) for make, _ in aggregates])
 
-        def rows(env: Env) -> Iterator[None]:
+        def grouped(env: Env, held: Holding) -> Iterable[_Group]:
             run = env[0]
-            groups: dict[object, _Group] = {} if keys else {(): new([])}
+            groups: dict[object, _Group] = {} if keys else {(): new([], held)}
             for _ in below(env):
                 values = [key(env) for key in keys]
                 group_of = tuple(map(group_key, values))
                 group = groups.get(group_of)
                 if group is None:
-                    run.hold(len(groups) + 1)
-                    group = groups[group_of] = new([None if is_absent(value) else value for value in values])
+                    group = groups[group_of] = new([None if is_absent(value) else value for value in values], held)
                 for accumulator, (_, argument) in zip(group.accumulators, aggregates, strict=True):
                     try:
                         accumulator.add(argument(env))
@@ -141,8 +145,15 @@ class _Grouping:
                         run.mistyped(error)
                 if group_slot is not None:
                     group.rows.append(struct_of((name, env[slot]) for name, slot in named))
-                    run.hold(len(group.rows))
-            for group in groups.values():
+                    held.add(group.rows[-1])
+            return groups.values()
+
+        def rows(env: Env) -> Iterator[None]:
+            with env[0].holding("GROUP BY" if keys else "an aggregate") as held:
+                yield from set_each(env, grouped(env, held))
+
+        def set_each(env: Env, groups: Iterable[_Group]) -> Iterator[None]:
+            for group in groups:
                 _set(env, key_slots, group.keys)
                 _set(env, aggregate_slots, [accumulator.result() for accumulator in group.accumulators])
                 if group_slot is not None:

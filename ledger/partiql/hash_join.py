@@ -32,12 +32,16 @@ def hashed(
     def hold(env: Env) -> _Held | None:
         held: _Held = {}
         maximum = env[0].limits.rows_per_statement_max
-        for count, _ in enumerate(below(env), 1):
-            if count > maximum:
-                return None
-            value = key(env)
-            if not is_absent(value):
-                held.setdefault(group_key(value), []).append([env[slot] for slot in slots])
+        with env[0].holding("a hash join") as holding:
+            for count, _ in enumerate(below(env), 1):
+                if count > maximum:
+                    return None
+                value = key(env)
+                if not is_absent(value):
+                    row = [env[slot] for slot in slots]
+                    held.setdefault(group_key(value), []).append(row)
+                    holding.add(row)
+            holding.keep()
         return held
 
     def rows(env: Env) -> Iterator[None]:

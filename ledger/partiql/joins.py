@@ -17,6 +17,7 @@ from ledger.partiql.code import Env, Evaluate, Rows
 from ledger.partiql.compiler import Compiler
 from ledger.partiql.conjuncts import Conjunct, Equality, Hint, all_hold, conjuncts_of
 from ledger.partiql.hash_join import hashed
+from ledger.partiql.run import Holding
 from ledger.partiql.scope import Scope
 from ledger.partiql.sources import SourcePlan, declare
 from ledger.partiql.tree.expressions import Expression
@@ -264,10 +265,14 @@ def _full_join(compiler: Compiler, plan: JoinPlan, left: Rows) -> Rows:
     predicate = all_hold(plan.on)
 
     def rows(env: Env) -> Iterator[None]:
-        held = []
+        with env[0].holding("FULL JOIN") as holding:
+            yield from both_kept(env, holding)
+
+    def both_kept(env: Env, holding: Holding) -> Iterator[None]:
+        held: list[list[object]] = []
         for _ in right(env):
             held.append([env[slot] for slot in right_slots])
-            env[0].hold(len(held))
+            holding.add(held[-1])
         lonely = [True] * len(held)
         for _ in left(env):
             matched = False

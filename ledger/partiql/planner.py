@@ -9,17 +9,16 @@ Rules:
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import islice
 from typing import Generic, TypeVar
 
 from ledger.catalog import Catalog
 from ledger.errors import LimitExceededError
 from ledger.limits import Limits
 from ledger.partiql.changes import plan_delete, plan_insert, plan_update
-from ledger.partiql.code import Env, QueryCode, Run
+from ledger.partiql.code import Env, QueryCode
 from ledger.partiql.compiler import Compiler
 from ledger.partiql.definitions import plan_definition, refuse_procedure
 from ledger.partiql.navigation import ion_value
@@ -57,7 +56,8 @@ class Plan:
 
     `kind`: query, dml, ddl. `tables`: names of the catalogue that it relied on, `information_schema.user_tables` when that is read.
     `scans`: names of tables that it may scan; none if all is looked up. `ordered`: its rows have an order; `single`: PIVOT or a lone
-    expression, which gives one value. `run` gives the rows.
+    expression, which gives one value. `run` gives the rows: a query's as they are found,
+    the list of all where something is changed.
     """
 
     text: str
@@ -68,7 +68,7 @@ class Plan:
     slot_count: int
     ordered: bool
     single: bool
-    run: Callable[[Env], list[Value]]
+    run: Callable[[Env], Iterable[Value]]
 
     @property
     def read_only(self) -> bool:
@@ -113,7 +113,7 @@ def make_plan(
     )
 
 
-def _compiled(compiler: Compiler, statement: Statement) -> tuple[Callable[[Env], list[Value]], QueryCode | None]:
+def _compiled(compiler: Compiler, statement: Statement) -> tuple[Callable[[Env], Iterable[Value]], QueryCode | None]:
     body = statement.body
     if isinstance(body, Select | SetOperation | With):
         query = plan_query(compiler, body, Scope())
@@ -137,16 +137,9 @@ def _compiled(compiler: Compiler, statement: Statement) -> tuple[Callable[[Env],
     return one_value, None
 
 
-def _query(query: QueryCode, *, foreign: bool) -> Callable[[Env], list[Value]]:
+def _query(query: QueryCode, *, foreign: bool) -> Callable[[Env], Iterable[Value]]:
     values = query.rows
-
-    def rows(env: Env) -> list[Value]:
-        run: Run = env[0]
-        found = list(islice(values(env), run.limits.rows_per_statement_max + 1))
-        run.hold(len(found))
-        return [ion_value(value) for value in found] if foreign else found  # type: ignore[return-value]
-
-    return rows
+    return (lambda env: map(ion_value, values(env))) if foreign else values  # type: ignore[return-value]
 
 
 class PlanCache:

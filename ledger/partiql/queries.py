@@ -92,14 +92,15 @@ def _pivoted(below: Callable[[Env], Iterator[QueryValue]]) -> Callable[[Env], It
     def one_struct(env: Env) -> Iterator[QueryValue]:
         pairs = []
         pair: Any
-        for pair in below(env):
-            name, value = pair
-            text = text_of(name)
-            if text is None:
-                env[0].mistyped(MistypedError("PIVOT names fields by text"))
-            else:
-                pairs.append((text, value))
-                env[0].hold(len(pairs))
+        with env[0].holding("PIVOT") as holding:
+            for pair in below(env):
+                name, value = pair
+                text = text_of(name)
+                if text is None:
+                    env[0].mistyped(MistypedError("PIVOT names fields by text"))
+                else:
+                    pairs.append((text, value))
+                    holding.add(pair)
         yield struct_of(pairs)
 
     return one_struct
@@ -144,18 +145,20 @@ def _sorted(
         first = wanted(env) if wanted else None
         held: list[tuple[list[bytes], QueryValue]] = []
         most = None if first is None else 2 * first + 1_000
-        for _ in rows(env):
-            value = project(env)
-            if value is MISSING:
-                continue
-            held.append((ordering.keys(env), value))
-            if len(held) == most:
-                ordering.sort(held, keys_of=_first)
-                del held[first:]
-            env[0].hold(len(held))
-        ordering.sort(held, keys_of=_first)
-        for _, value in held[:first]:
-            yield value
+        with env[0].holding("ORDER BY") as holding:
+            for _ in rows(env):
+                value = project(env)
+                if value is MISSING:
+                    continue
+                held.append((ordering.keys(env), value))
+                holding.add(held[-1])
+                if len(held) == most:
+                    ordering.sort(held, keys_of=_first)
+                    del held[first:]
+                    holding.cut(len(held))
+            ordering.sort(held, keys_of=_first)
+            for _, value in held[:first]:
+                yield value
 
     return values
 

@@ -104,8 +104,8 @@ def _document_rows(
         run = env[0]
         for document in documents(env):
             run.documents_read += 1
-            if run.documents_read > run.visits_max:
-                run.visit()
+            if run.documents_read > run.look_at:
+                run.look()
             env[slot] = document.data
             env[slot + 1] = document
             if predicate(env) is True:
@@ -116,8 +116,8 @@ def _document_rows(
         run = env[0]
         for document in documents(env):
             run.documents_read += 1
-            if run.documents_read > run.visits_max:
-                run.visit()
+            if run.documents_read > run.look_at:
+                run.look()
             env[slot] = view(document)
             env[slot + 1] = document
             if predicate(env) is True:

@@ -12,32 +12,30 @@ from ledger.query_values import MISSING, Bag, QueryValue
 __all__ = ["all_rows", "column", "scalar"]
 
 
-def all_rows(query: QueryCode) -> Evaluate:
-    """Give the rows: a list if they have an order, else a bag; of PIVOT its struct."""
+def all_rows(query: QueryCode, *, kept: bool) -> Evaluate:
+    """Give the rows: a list if they have an order, else a bag; of PIVOT its struct. `kept`: until the statement ends."""
     rows = query.rows
     if query.single:
         return lambda env: next(rows(env))
-    kind: Callable[[Iterable[Any]], Any] = list if query.ordered else Bag
-
-    def collect(env: Env) -> QueryValue:
-        found = kind(rows(env))
-        env[0].hold(len(found))
-        return found  # type: ignore[no-any-return]
-
-    return collect
+    kind: Callable[[], Any] = list if query.ordered else Bag
+    return lambda env: _collected(env, kind(), rows(env), kept)
 
 
-def column(query: QueryCode) -> Evaluate:
+def column(query: QueryCode, *, kept: bool) -> Evaluate:
     """Give the values of the only column."""
     assert query.columns is not None
     rows, name = query.rows, query.columns[0]
+    return lambda env: _collected(env, Bag(), (field_of(row, name) for row in rows(env)), kept)
 
-    def collect(env: Env) -> QueryValue:
-        found: Any = Bag(field_of(row, name) for row in rows(env))  # type: ignore[misc]
-        env[0].hold(len(found))
-        return found  # type: ignore[no-any-return]
 
-    return collect
+def _collected(env: Env, found: Any, values: Iterable[QueryValue], kept: bool) -> QueryValue:
+    with env[0].holding("a subquery") as held:
+        for value in values:
+            found.append(value)
+            held.add(value)
+        if kept:
+            held.keep()
+    return found  # type: ignore[no-any-return]
 
 
 def scalar(query: QueryCode) -> Evaluate:

@@ -21,6 +21,7 @@ from ledger.partiql.comparison import MistypedError, a_type_of, bare
 from ledger.partiql.compiler import Compiler
 from ledger.partiql.grouping_keys import group_key
 from ledger.partiql.ordering import Ordering
+from ledger.partiql.run import Holding
 from ledger.partiql.scope import Scope, did_you_mean, slot_code
 from ledger.partiql.tree.expressions import Expression, Subquery, Window
 from ledger.query_values import QueryValue
@@ -99,14 +100,18 @@ class _Windows:
         slots, functions = [*self.below, *(slot for slot in computed if slot not in self.below)], self.functions
 
         def rows(env: Env) -> Iterator[None]:
+            with env[0].holding("a window function") as holding:
+                yield from windowed(env, holding)
+
+        def windowed(env: Env, holding: Holding) -> Iterator[None]:
             held: list[list[Any]] = []
             seen: list[list[tuple[object, list[bytes], list[QueryValue]]]] = [[] for _ in functions]
             for _ in below(env):
                 held.append([env[slot] for slot in slots])
-                env[0].hold(len(held))
                 for function, rows_of in zip(functions, seen, strict=True):
                     partition = tuple(group_key(run(env)) for run in function.partition_by)
                     rows_of.append((partition, function.ordering.keys(env), [run(env) for run in function.arguments]))
+                holding.add((held[-1], [rows_of[-1] for rows_of in seen]))
             results = [_results(env, function, rows_of) for function, rows_of in zip(functions, seen, strict=True)]
             for number, values in enumerate(held):
                 for slot, value in zip(slots, values, strict=True):
