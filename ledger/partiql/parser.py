@@ -64,8 +64,8 @@ class _Parser(QueryParser):
         while self.accept(";"):
             pass
         if self.token.kind != "end":
-            if self.token.word in ("returning", "conflict"):
-                self.refuse(f"{self.token.word.upper()} is not supported yet", self.token.at)
+            if self.token.word == "returning":
+                self.refuse("RETURNING belongs to statements that change documents", self.token.at)
             self.fail("the end of the statement")
         kind = "dml" if isinstance(body, _DML) else "ddl" if isinstance(body, _DDL) else "query"
         return Statement(self.text, body, kind, self.parameter_count)

@@ -17,10 +17,11 @@ from typing import Generic, TypeVar
 from ledger.catalog import Catalog
 from ledger.errors import LimitExceededError
 from ledger.limits import Limits
-from ledger.partiql.changes import plan_delete, plan_insert, plan_update
+from ledger.partiql.changes import plan_delete, plan_update
 from ledger.partiql.code import Env, QueryCode
 from ledger.partiql.compiler import Compiler
 from ledger.partiql.definitions import plan_definition, refuse_procedure
+from ledger.partiql.insertions import plan_insert
 from ledger.partiql.navigation import ion_value
 from ledger.partiql.parser import parse
 from ledger.partiql.queries import plan_query

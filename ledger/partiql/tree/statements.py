@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from ledger.catalog import IndexKey
 from ledger.partiql.tree.expressions import Expression
-from ledger.partiql.tree.queries import From, Query
+from ledger.partiql.tree.queries import From, Item, Query, Source, StarOf
 from ledger.query_values import QueryValue
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "InsertInto",
     "Operation",
     "Remove",
+    "Returned",
     "SetPath",
     "Statement",
     "UndropTable",
@@ -68,12 +69,23 @@ class DropIndex:
 
 
 @dataclass(frozen=True, slots=True)
+class Returned:
+    """One item of RETURNING; `item` None: `*`; `old` None: neither OLD nor NEW was said"""
+
+    item: Item | StarOf | None
+    old: bool | None
+    modified: bool
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
 class Insert:
     """`values` gives one document, or with `each` a collection of documents, or also one"""
 
-    table: str
+    target: Source
     values: Expression
     each: bool
+    returning: tuple[Returned, ...] | None
     at: int
 
 
@@ -110,6 +122,7 @@ class Update:
     source: From
     operations: tuple[Operation, ...]
     where: Expression | None
+    returning: tuple[Returned, ...] | None
     at: int
 
 
@@ -117,6 +130,7 @@ class Update:
 class Delete:
     source: From
     where: Expression | None
+    returning: tuple[Returned, ...] | None
     at: int
 
 
