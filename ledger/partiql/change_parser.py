@@ -1,15 +1,17 @@
-"""Tokens -> the statements that change documents: INSERT, UPDATE, FROM ... SET, DELETE."""
+"""Tokens -> the statements that change documents: INSERT, UPSERT, REPLACE, UPDATE, FROM ... SET, DELETE."""
 
 from __future__ import annotations
 
+from ledger.partiql.definition_parser import index_keys
 from ledger.partiql.query_parser import QueryParser
-from ledger.partiql.tree.expressions import Name
+from ledger.partiql.tree.expressions import Expression, Name
 from ledger.partiql.tree.queries import From, Source
 from ledger.partiql.tree.statements import (
     Body,
     Delete,
     Insert,
     InsertInto,
+    OnConflict,
     Operation,
     Remove,
     Returned,
@@ -17,26 +19,68 @@ from ledger.partiql.tree.statements import (
     Update,
 )
 
-__all__ = ["delete", "from_statement", "insert", "update"]
+__all__ = ["delete", "from_statement", "insert", "update", "upsert"]
 
 
 def insert(parser: QueryParser) -> Body:
     at = parser.advance().at
     parser.expect("into", " after INSERT")
+    target, values, each = _inserted(parser, "INSERT")
+    conflict = _on_conflict(parser) if parser.token.word == "on" else None
+    return Insert(target, values, each, conflict, _returning(parser), at)
+
+
+def upsert(parser: QueryParser) -> Body:
+    """Read `UPSERT INTO` and `REPLACE INTO`: an INSERT with ON CONFLICT DO UPDATE, or DO REPLACE, EXCLUDED (RFC 0030)."""
+    begin = parser.advance()
+    parser.expect("into", f" after {begin.word.upper()}")
+    target, values, each = _inserted(parser, begin.word.upper())
+    if parser.token.word == "on":
+        parser.refuse(f"{begin.word.upper()} INTO says what is done ON CONFLICT", parser.token.at)
+    action = "update" if begin.word == "upsert" else "replace"
+    conflict = OnConflict(action, None, (), None, None, True, begin.at)
+    return Insert(target, values, each, conflict, _returning(parser), begin.at)
+
+
+def _inserted(parser: QueryParser, statement: str) -> tuple[Source, Expression, bool]:
+    """Read `table VALUE document`, `table documents`; True with it: a collection is one of documents."""
     target = _target(parser)
     if parser.token.word == "values":
         parser.refuse("expected VALUE and a document, or << documents >>, found VALUES", parser.token.at)
     if parser.token.word == "(" and parser.peek().word not in ("select", "with"):
         parser.refuse(
-            "a list of columns: PartiQL inserts documents, as INSERT INTO t VALUE {'field': ...}", parser.token.at
+            f"a list of columns: PartiQL inserts documents, as {statement} INTO t VALUE {{'field': ...}}",
+            parser.token.at,
         )
     each = not parser.accept("value")
     values = parser.argument()
     if parser.token.word == "at":
         parser.refuse("AT: a table's documents have no position", parser.token.at)
-    if parser.token.word == "on":
-        parser.refuse("ON CONFLICT is not supported yet", parser.token.at)
-    return Insert(target, values, each, _returning(parser), at)
+    return target, values, each
+
+
+def _on_conflict(parser: QueryParser) -> OnConflict:
+    """Read `ON CONFLICT [(path, ...)] DO ...` (RFC 0011)."""
+    at = parser.advance().at
+    parser.expect("conflict", " after ON")
+    if parser.token.word in ("where", "on"):
+        what = parser.token.word.upper()
+        parser.refuse(f"ON CONFLICT {what}: name the fields of a unique index, as ON CONFLICT (a) DO ...", at)
+    keys = index_keys(parser) if parser.token.word == "(" else None
+    parser.expect("do", " of ON CONFLICT")
+    if parser.token.word not in ("nothing", "update", "replace"):
+        parser.fail("NOTHING, UPDATE or REPLACE")
+    action = parser.advance().word
+    sets: tuple[SetPath, ...] = ()
+    value = None
+    if action == "update" and parser.accept("set"):
+        sets = parser.several(lambda: _assignment(parser))
+    elif action == "replace" and parser.accept("value"):
+        value = parser.expression()
+    elif action != "nothing" and not parser.accept("excluded"):
+        parser.fail("EXCLUDED or SET" if action == "update" else "EXCLUDED or VALUE")
+    where = parser.expression() if action != "nothing" and parser.accept("where") else None
+    return OnConflict(action, keys, sets, value, where, False, at)
 
 
 def _target(parser: QueryParser) -> Source:

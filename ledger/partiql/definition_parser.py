@@ -8,7 +8,7 @@ from ledger.partiql.query_parser import QueryParser
 from ledger.partiql.tree.statements import Body, CreateIndex, CreateTable, DropIndex, DropTable, Exec, UndropTable
 from ledger.query_values import QueryValue
 
-__all__ = ["create", "drop", "execute", "undrop"]
+__all__ = ["create", "drop", "execute", "index_keys", "undrop"]
 
 _KEYS_MAX = 16
 _STEPS_MAX = 32
@@ -27,10 +27,10 @@ def create(parser: QueryParser) -> Body:
         parser.fail("TABLE or INDEX after CREATE")
     parser.expect("on", " (an index has no name)")
     table = parser.name("a table's name")
-    return CreateIndex(table, _index_keys(parser), unique, at)
+    return CreateIndex(table, index_keys(parser), unique, at)
 
 
-def _index_keys(parser: QueryParser) -> tuple[IndexKey, ...]:
+def index_keys(parser: QueryParser) -> tuple[IndexKey, ...]:
     """Read `(path, ...)`."""
     parser.expect("(", " and the fields of the index")
     keys: list[IndexKey] = []

@@ -1,11 +1,13 @@
-"""INSERT: documents into a table."""
+"""INSERT, UPSERT and REPLACE: documents into a table."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ledger.partiql.code import Env, Run
+from ledger.catalog import Table
+from ledger.partiql.code import Env
 from ledger.partiql.compiler import Compiler
+from ledger.partiql.conflicts import plan_conflict
 from ledger.partiql.returning import Change, RunChanges, plan_returning
 from ledger.partiql.scope import Scope
 from ledger.partiql.sources import declare
@@ -13,7 +15,7 @@ from ledger.partiql.storing import check_count, checked, document_struct, stored
 from ledger.partiql.tree.expressions import Container, Expression
 from ledger.partiql.tree.statements import Insert
 from ledger.query_values import QueryValue
-from ledger.values import Sexp
+from ledger.values import Sexp, Struct, Value
 
 __all__ = ["plan_insert"]
 
@@ -27,16 +29,19 @@ def plan_insert(compiler: Compiler, node: Insert) -> RunChanges:
     table = target.table
     assert table is not None
     values = _documents(compiler, node)
+    write = _inserting(table) if node.conflict is None else plan_conflict(compiler, node.conflict, target, scope)
     show = plan_returning(compiler, node.returning, target, scope)
 
-    def insert(env: Env) -> list[Change]:
-        run: Run = env[0]
+    def insert(env: Env) -> list[Value]:
         documents = values(env)
-        check_count(run, len(documents))
-        structs = [document_struct(data) for data in documents]
-        return [(run.context.insert(table, data), None, data) for data in structs]
+        check_count(env[0], len(documents))
+        return show(env, write(env, [document_struct(data) for data in documents]))
 
-    return lambda env: show(env, insert(env))
+    return insert
+
+
+def _inserting(table: Table) -> Callable[[Env, Sequence[Struct]], list[Change]]:
+    return lambda env, documents: [(env[0].context.insert(table, data), None, data) for data in documents]
 
 
 def _documents(compiler: Compiler, node: Insert) -> _Documents:

@@ -1,6 +1,6 @@
 """Text -> Statement. Changes, definitions, queries and expressions have their own files.
 
-    statement = query | expression | INSERT | UPDATE | FROM ... SET | DELETE | CREATE | DROP | UNDROP | EXEC     [;]
+    statement = query | expression | INSERT | UPSERT | REPLACE | UPDATE | FROM ... SET | DELETE | CREATE | DROP | UNDROP | EXEC     [;]
 
 Rules:
 - Whatever the text, the answer is a Statement, a ParseError with its place, or a LimitExceededError: never anything else.
@@ -60,6 +60,8 @@ class _Parser(QueryParser):
         if self.token.word == "explain" and self.peek().kind == "word":
             self.refuse("EXPLAIN is not supported yet", self.token.at)
         read = _STATEMENTS.get(self.token.word)
+        if read is change_parser.upsert and self.peek().word != "into":
+            read = None  # the function REPLACE, or a name
         body = read(self) if read else self._query_or_expression()
         while self.accept(";"):
             pass
@@ -81,6 +83,8 @@ class _Parser(QueryParser):
 
 _STATEMENTS: dict[str, Callable[[QueryParser], Body]] = {
     "insert": change_parser.insert,
+    "upsert": change_parser.upsert,
+    "replace": change_parser.upsert,
     "update": change_parser.update,
     "from": change_parser.from_statement,
     "delete": change_parser.delete,

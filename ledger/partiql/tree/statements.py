@@ -20,6 +20,7 @@ __all__ = [
     "Exec",
     "Insert",
     "InsertInto",
+    "OnConflict",
     "Operation",
     "Remove",
     "Returned",
@@ -79,12 +80,30 @@ class Returned:
 
 
 @dataclass(frozen=True, slots=True)
+class OnConflict:
+    """`action`: nothing, update, replace. `keys`: those of one unique index, None: of any.
+
+    `sets` of DO UPDATE SET, `value` of DO REPLACE VALUE; neither: EXCLUDED. `keys_needed`: of UPSERT and REPLACE INTO, whose documents
+    must have unique keys.
+    """
+
+    action: str
+    keys: tuple[IndexKey, ...] | None
+    sets: tuple[SetPath, ...]
+    value: Expression | None
+    where: Expression | None
+    keys_needed: bool
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
 class Insert:
     """`values` gives one document, or with `each` a collection of documents, or also one"""
 
     target: Source
     values: Expression
     each: bool
+    conflict: OnConflict | None
     returning: tuple[Returned, ...] | None
     at: int
 

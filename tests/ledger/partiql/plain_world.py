@@ -8,7 +8,8 @@ from dataclasses import replace
 from ledger import partiql
 from ledger.block import BlockAddress
 from ledger.catalog import Catalog, Index, IndexKey, Table
-from ledger.errors import AlreadyExistsError
+from ledger.errors import AlreadyExistsError, UniqueViolationError
+from ledger.index_entries import unique_keys
 from ledger.index_key import index_key
 from ledger.limits import Limits
 from ledger.partiql.context import Document
@@ -94,13 +95,28 @@ class PlainWorld:
             if document_id is None or found == document_id:
                 yield from revisions
 
+    def conflicting(self, table: Table, data: Struct, document_id: str | None = None) -> Document | None:
+        for index in self.catalog.by_id[table.table_id].indexes:
+            keys = unique_keys(index, data) if index.unique else ()
+            for document in self._current(table):
+                if document.document_id != document_id and not unique_keys(index, document.data).isdisjoint(keys):
+                    return document
+        return None
+
+    def _check_unique(self, table: Table, data: Struct, document_id: str) -> None:
+        found = self.conflicting(table, data, document_id)
+        if found is not None:
+            raise UniqueViolationError(table.name, "a unique index", "its value", found.document_id)
+
     def insert(self, table: Table, data: Struct) -> str:
         document_id = self._new_id("D")
+        self._check_unique(table, data, document_id)
         self.revisions[table.table_id][document_id] = [self._revision(table, document_id, 0, data)]
         return document_id
 
     def update(self, table: Table, document: Document, data: Struct) -> None:
         self.calls.append("update")
+        self._check_unique(table, data, document.document_id)
         revisions = self.revisions[table.table_id][document.document_id]
         revisions.append(self._revision(table, document.document_id, document.version + 1, data))
 

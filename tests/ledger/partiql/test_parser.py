@@ -198,7 +198,6 @@ def test_a_number_longer_than_python_would_convert_is_refused() -> None:
         ("WITH RECURSIVE a AS (SELECT 1 FROM T) SELECT * FROM a", "WITH RECURSIVE"),
         ("SELECT a FROM T UNION CORRESPONDING SELECT a FROM T", "UNION CORRESPONDING"),
         ("SELECT DATE '2020-01-01' FROM T", "literals of the type DATE"),
-        ("INSERT INTO T VALUE {} ON CONFLICT DO NOTHING", "ON CONFLICT"),
     ],
 )
 def test_what_is_to_come_is_called_by_its_name(text: str, what: str) -> None:
