@@ -8,7 +8,8 @@ How to write a projection: `consumers/samples/garage.py`. How to write an action
 
 from consumers.action import Effect, action
 from consumers.errors import ConsumerError
-from consumers.projection import Projection, Rows, Table
+from consumers.projection import Projection, Rows
 from consumers.revision import Revision
+from consumers.table import Table
 
 __all__ = ["ConsumerError", "Effect", "Projection", "Revision", "Rows", "Table", "action"]

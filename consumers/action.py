@@ -15,8 +15,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from consumers.errors import OutboxConflictError
-from consumers.projection import Projection, Rows, Table
+from consumers.projection import Projection, Rows
 from consumers.revision import Revision
+from consumers.table import Table
 from ledger.values import Value
 from streams.formats.json import dumps
 

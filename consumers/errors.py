@@ -7,6 +7,7 @@
       HandlerError         your handler raised on one record; nothing of its batch was written
       StoreMismatchError   the store belongs to another projection, is in use, or was moved by another process
         VersionChangedError  it holds another version of this projection: rebuild it
+      StoreFailedError     the store's database cannot do its work: locked, full, read-only, damaged
       RebuildDiffersError  the rebuilt projection is not equal to the live one; nothing was swapped
       OutboxConflictError  one idempotency key, two different effects: the action is not a pure function of the stream
     ledger.errors.IntegrityError   a record is not what the ledger committed (a hash does not match); never caught inside
@@ -24,6 +25,7 @@ __all__ = [
     "OutboxConflictError",
     "PositionLostError",
     "RebuildDiffersError",
+    "StoreFailedError",
     "StoreMismatchError",
     "VersionChangedError",
 ]
@@ -64,6 +66,10 @@ class StoreMismatchError(ConsumerError):
 
 class VersionChangedError(StoreMismatchError):
     """The store was filled by another version of the projection's handlers."""
+
+
+class StoreFailedError(ConsumerError):
+    """The store's database cannot do its work. Nothing of the batch was written; mend what it says, and start again."""
 
 
 class RebuildDiffersError(ConsumerError):

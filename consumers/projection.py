@@ -17,49 +17,15 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Literal, Protocol, TypeAlias
 
-from consumers.errors import HandlerError, StoreMismatchError, VersionChangedError
+from consumers.errors import HandlerError, StoreFailedError, StoreMismatchError, VersionChangedError
 from consumers.revision import Revision
+from consumers.table import Row, Scalar, Table
 
-__all__ = ["ColumnType", "Handler", "Projection", "Row", "Rows", "Scalar", "StoreKind", "Table"]
+__all__ = ["Handler", "Projection", "Rows", "StoreKind"]
 
-Scalar: TypeAlias = "str | int | float | bool | datetime | None"
-Row: TypeAlias = Mapping[str, Scalar]
-ColumnType: TypeAlias = Literal["text", "integer", "real", "boolean", "timestamp", "json"]
 StoreKind: TypeAlias = Literal["duckdb", "sqlite"]
-
-
-@dataclass(frozen=True, slots=True, init=False)
-class Table:
-    """A table of the projection's store. `key`: the columns that name a row, one or several, all `text` or `integer`.
-
-    `append_only`: a row, once put, is never put again nor deleted (a history): stores need not look for it.
-    """
-
-    name: str
-    columns: Mapping[str, ColumnType]
-    key: tuple[str, ...]
-    append_only: bool
-
-    def __init__(
-        self, name: str, columns: Mapping[str, ColumnType], key: str | Sequence[str], *, append_only: bool = False
-    ) -> None:
-        object.__setattr__(self, "name", name)
-        object.__setattr__(self, "columns", dict(columns))
-        object.__setattr__(self, "key", (key,) if isinstance(key, str) else tuple(key))
-        object.__setattr__(self, "append_only", append_only)
-
-    def values_of(self, row: Row) -> tuple[Scalar, ...]:
-        """Give the row's values in the order of the columns; a column that is not named is NULL."""
-        if not row.keys() <= self.columns.keys():
-            raise KeyError(f"table {self.name} has no column {', '.join(row.keys() - self.columns.keys())}")
-        return tuple(map(row.get, self.columns))
-
-    def key_of(self, row: Row) -> tuple[Scalar, ...]:
-        return tuple(row[name] for name in self.key)
 
 
 class Rows(Protocol):
@@ -74,7 +40,7 @@ class Rows(Protocol):
         ...
 
     def get(self, table: str, *key: Scalar) -> dict[str, Any] | None:
-        """Give the row with this key. (In DuckDB a few milliseconds unless it was put in the same batch.)"""
+        """Give the row with this key, as it was put, times in UTC. (In DuckDB a few milliseconds unless it was put in the same batch.)"""
         ...
 
     def select(self, sql: str, *parameters: Scalar) -> list[tuple[Any, ...]]:
@@ -97,11 +63,11 @@ class Projection:
         self._handlers: dict[str, list[Handler]] = {}
         self._handlers_of_all: list[Handler] = []
 
-    def check_is(self, name: str, version: int) -> None:
-        """Check what a store says of itself.
+    def check_is(self, name: str, version: int, columns: Mapping[str, list[str]]) -> None:
+        """Check what a store says of itself; `columns` are those of its tables.
 
         Raises:
-            StoreMismatchError: it holds another projection.
+            StoreMismatchError: it holds another projection, or this version had other tables.
             VersionChangedError: it holds another version of this one.
         """
         if name != self.name:
@@ -109,6 +75,10 @@ class Projection:
         if version != self.version:
             message = f"the store holds another version of {name}; `strandline rebuild {name}` makes it anew"
             raise VersionChangedError(message, expected=self.version, actual=version)
+        for table in self.tables.values():
+            if columns.get(table.name) != list(table.columns):
+                message = f"table {table.name} of {name} version {version} has changed, the version has not: raise it, and rebuild"
+                raise StoreMismatchError(message, expected=list(table.columns), actual=columns.get(table.name))
 
     def on(self, *tables: str) -> Callable[[Handler], Handler]:
         """Call the function for each revision of these tables of the ledger; of every table, if none is named."""
@@ -127,10 +97,13 @@ class Projection:
 
         Raises:
             HandlerError: one of them raised; it names the record.
+            StoreFailedError: the database failed under it, which is not the handler's fault.
         """
         for handler in (*self._handlers_of_all, *self._handlers.get(revision.table, ())):
             try:
                 handler(rows, revision)
+            except StoreFailedError:
+                raise
             except Exception as error:  # whatever a foreign handler raises stops the projection, named
                 name = getattr(handler, "__name__", repr(handler))
                 raise HandlerError(

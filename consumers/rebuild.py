@@ -26,11 +26,12 @@ import orjson
 from consumers.errors import ConsumerError, RebuildDiffersError, VersionChangedError
 from consumers.position import Position
 from consumers.project import Progress, project
-from consumers.projection import Projection, Scalar, Table
+from consumers.projection import Projection
 from consumers.source import Source
 from consumers.stores import Store, open_store
 from consumers.stores.lock import own
 from consumers.stores.sqlite import SqliteStore
+from consumers.table import Scalar, Table
 
 __all__ = ["Comparison", "TableContent", "compare", "content_of", "rebuild"]
 

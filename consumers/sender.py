@@ -55,10 +55,10 @@ def send(store: SqliteStore, delivery: Delivery) -> int:
     """Deliver all that is waiting; give the number of effects.
 
     Raises:
-        ConsumerError, OSError: something could not be delivered; what was delivered before is marked.
+        ConsumerError, OSError: something could not be delivered, or noted; what was delivered before is marked.
     """
     sent = 0
-    while waiting := [Message(*row) for row in store.connection.execute(_WAITING, (_BATCH,))]:
+    while waiting := [Message(*row) for row in store.select(_WAITING, _BATCH)]:
         delivery.deliver(waiting)
         # A crash here delivers the batch once more, under the same keys.
         store.mark_delivered(message.key for message in waiting)

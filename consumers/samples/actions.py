@@ -14,8 +14,9 @@ from decimal import Decimal
 from typing import Any
 
 from consumers.action import Effect, action
-from consumers.projection import Projection, Rows, Table
+from consumers.projection import Projection, Rows
 from consumers.revision import Revision
+from consumers.table import Table
 from ledger.values import Value
 
 __all__ = ["actions"]

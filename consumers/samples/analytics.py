@@ -12,8 +12,9 @@ from __future__ import annotations
 
 from datetime import UTC
 
-from consumers.projection import ColumnType, Projection, Row, Rows, Table
+from consumers.projection import Projection, Rows
 from consumers.revision import Revision
+from consumers.table import ColumnType, Row, Table
 from streams.formats.json import dumps
 
 __all__ = ["analytics"]

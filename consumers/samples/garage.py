@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from consumers.projection import Projection, Rows, Table
+from consumers.projection import Projection, Rows
 from consumers.revision import Revision
+from consumers.table import Table
 
 __all__ = ["garage"]
 

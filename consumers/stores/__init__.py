@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Protocol
 
 from consumers.position import Position
-from consumers.projection import Projection, Rows, Scalar, Table
+from consumers.projection import Projection, Rows
 from consumers.stores.duckdb import DuckDbStore
 from consumers.stores.sqlite import SqliteStore
+from consumers.table import Scalar, Table
 
 __all__ = ["Store", "open_store"]
 

@@ -10,7 +10,8 @@ before it commits. DuckDB lets one process open a file that is written to: query
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -18,9 +19,10 @@ from typing import Any, TypeAlias
 import duckdb
 import pyarrow as pa  # type: ignore[import-untyped]  # it has no type information
 
-from consumers.errors import StoreMismatchError
+from consumers.errors import StoreFailedError, StoreMismatchError
 from consumers.position import BEGINNING, Position
-from consumers.projection import Projection, Row, Rows, Scalar, Table
+from consumers.projection import Projection, Rows
+from consumers.table import ColumnType, Row, Scalar, Table
 
 __all__ = ["DuckDbStore"]
 
@@ -33,6 +35,11 @@ _ARROW: dict[str, Any] = {
     "timestamp": pa.timestamp("us"), "json": pa.string(),
 }  # fmt: skip
 
+_FAILURES = (
+    duckdb.IOException, duckdb.FatalException, duckdb.InternalException, duckdb.OutOfMemoryException,
+    duckdb.SerializationException, duckdb.TransactionException, duckdb.ConnectionException, duckdb.PermissionException,
+)  # fmt: skip
+"""What tells of the file or of the machine, not of the SQL."""
 _ROWS_READ = 10_000
 """Rows taken from a cursor at once."""
 
@@ -49,15 +56,10 @@ class DuckDbStore:
 
     @classmethod
     def open(cls, projection: Projection, path: Path) -> DuckDbStore:
-        try:
-            connection = duckdb.connect(str(path))
-        except duckdb.IOException as error:
-            raise StoreMismatchError(f"{path} cannot be opened, another process may have it open: {error}") from error
-        try:
-            _create(connection, projection)
-        except BaseException:
-            connection.close()
-            raise
+        with ExitStack() as undo, _failures(path):
+            connection = undo.enter_context(closing(duckdb.connect(str(path))))
+            _create(connection, projection, path)
+            undo.pop_all()
         return cls(path, connection, projection.tables)
 
     def position(self) -> Position:
@@ -65,6 +67,10 @@ class DuckDbStore:
         return Position.of_json(text)
 
     def apply(self, before: Position, after: Position, fold: Callable[[Rows], None]) -> None:
+        with _failures(self.path):
+            self._apply(before, after, fold)
+
+    def _apply(self, before: Position, after: Position, fold: Callable[[Rows], None]) -> None:
         self.connection.execute("BEGIN")
         try:
             stored = self.position()
@@ -75,31 +81,40 @@ class DuckDbStore:
             self.connection.execute("UPDATE strandline_projection SET position = ?", [after.to_json().decode()])
             self.connection.execute("COMMIT")  # rows and position: the commit point
         except BaseException:
-            self.connection.execute("ROLLBACK")
+            with suppress(duckdb.Error):  # a failed database may have rolled back by itself, or be closed
+                self.connection.execute("ROLLBACK")
             for buffer in self._buffers.values():
                 buffer.clear()
             raise
 
     def put(self, table: str, row: Row) -> None:
         shape = self._tables[table]
-        self._buffers[table][shape.key_of(row)] = shape.values_of(row)
+        values = dict(zip(shape.columns, shape.values_of(row), strict=True))
+        self._buffers[table][tuple([values[name] for name in shape.key])] = tuple(values.values())
 
     def delete(self, table: str, *key: Scalar) -> None:
-        self._buffers[table][key] = None
+        self._buffers[table][self._tables[table].key_values(key)] = None
 
     def get(self, table: str, *key: Scalar) -> dict[str, Any] | None:
         shape = self._tables[table]
+        key = shape.key_values(key)
         if key in self._buffers[table]:
             found = self._buffers[table][key]
-        else:
-            where = " AND ".join(f'"{name}" = ?' for name in shape.key)
-            rows = self.connection.execute(f'SELECT * FROM "{table}" WHERE {where}', list(key)).fetchall()
-            found = rows[0] if rows else None
-        return None if found is None else dict(zip(shape.columns, found, strict=True))
+            return None if found is None else dict(zip(shape.columns, found, strict=True))
+        where = " AND ".join(f'"{name}" = ?' for name in shape.key)
+        rows = self._fetch(f'SELECT * FROM "{table}" WHERE {where}', key)
+        if not rows:
+            return None
+        return {name: _given(kind, v) for (name, kind), v in zip(shape.columns.items(), rows[0], strict=True)}
 
     def select(self, sql: str, *parameters: Scalar) -> list[tuple[Any, ...]]:
         self._flush()
-        return self.connection.execute(sql, list(parameters)).fetchall()
+        return self._fetch(sql, parameters)
+
+    def _fetch(self, sql: str, parameters: Sequence[Scalar]) -> list[tuple[Any, ...]]:
+        """Query for a handler: what it did wrong leaves as it is, what the database could not do as StoreFailedError."""
+        with _failures(self.path):
+            return self.connection.execute(sql, list(parameters)).fetchall()
 
     def skip(self, document_id: str, version: int, reason: str) -> None:
         self.connection.execute("INSERT INTO strandline_skipped VALUES (?, ?, ?)", [document_id, version, reason])
@@ -136,16 +151,23 @@ class DuckDbStore:
             self._with_batch(batch, _insert_sql(table) if table.append_only else _merge_sql(table))
 
     def _with_batch(self, batch: pa.Table, sql: str) -> None:
-        self.connection.register("batch", batch)
-        try:
-            self.connection.execute(sql)
-        finally:
-            self.connection.unregister("batch")
+        with _failures(self.path):
+            self.connection.register("strandline_batch", batch)
+            try:
+                self.connection.execute(sql)
+            finally:
+                self.connection.unregister("strandline_batch")
 
 
-def _create(connection: duckdb.DuckDBPyConnection, projection: Projection) -> None:
+def _create(connection: duckdb.DuckDBPyConnection, projection: Projection, path: Path) -> None:
     """Make the tables and the position in one transaction, or check that they are this projection's."""
     connection.execute("BEGIN")
+    shapes: dict[str, list[str]] = {}
+    query = "SELECT table_name, column_name FROM duckdb_columns() WHERE NOT internal ORDER BY table_name, column_index"
+    for table_name, column in connection.execute(query).fetchall():
+        shapes.setdefault(table_name, []).append(column)
+    if shapes and "strandline_projection" not in shapes:
+        raise StoreMismatchError(f"{path} is no projection's store, it has other tables", actual=", ".join(shapes))
     connection.execute(
         "CREATE TABLE IF NOT EXISTS strandline_projection (name VARCHAR, version BIGINT, position VARCHAR)"
     )
@@ -162,8 +184,23 @@ def _create(connection: duckdb.DuckDBPyConnection, projection: Projection) -> No
         row = [projection.name, projection.version, BEGINNING.to_json().decode()]
         connection.execute("INSERT INTO strandline_projection VALUES (?, ?, ?)", row)
     else:
-        projection.check_is(*stored[0])
+        ((name, version),) = stored
+        projection.check_is(name, version, shapes)
     connection.execute("COMMIT")
+
+
+@contextmanager
+def _failures(path: Path) -> Iterator[None]:
+    """Turn what DuckDB says of the file into StoreFailedError."""
+    try:
+        yield
+    except _FAILURES as error:
+        raise StoreFailedError(f"{path}: {error}") from error
+
+
+def _given(kind: ColumnType, value: Any) -> Any:
+    """Give a stored value as it was put."""
+    return value.replace(tzinfo=UTC) if kind == "timestamp" and value is not None else value
 
 
 def _arrow(table: Table, names: tuple[str, ...], rows: list[tuple[Scalar, ...]]) -> pa.Table:
@@ -171,7 +208,7 @@ def _arrow(table: Table, names: tuple[str, ...], rows: list[tuple[Scalar, ...]])
     for name, values in zip(names, zip(*rows, strict=True), strict=True):
         kind = table.columns[name]
         if kind == "timestamp":
-            values = tuple(v.astimezone(UTC).replace(tzinfo=None) if isinstance(v, datetime) else v for v in values)
+            values = tuple(v.replace(tzinfo=None) if isinstance(v, datetime) else v for v in values)  # UTC already
         columns.append(pa.array(values, type=_ARROW[kind]))
     return pa.table(columns, names=list(names))
 
@@ -181,7 +218,7 @@ def _names(names: Any) -> str:
 
 
 def _insert_sql(table: Table) -> str:
-    return f'INSERT INTO "{table.name}" SELECT * FROM batch'
+    return f'INSERT INTO "{table.name}" SELECT * FROM strandline_batch'
 
 
 def _merge_sql(table: Table) -> str:
@@ -190,11 +227,11 @@ def _merge_sql(table: Table) -> str:
     values = ", ".join(f's."{name}"' for name in table.columns)
     update = f"WHEN MATCHED THEN UPDATE SET {updates} " if updates else ""
     return (
-        f'MERGE INTO "{table.name}" AS t USING batch AS s ON {matched} {update}'
+        f'MERGE INTO "{table.name}" AS t USING strandline_batch AS s ON {matched} {update}'
         f"WHEN NOT MATCHED THEN INSERT ({_names(table.columns)}) VALUES ({values})"
     )
 
 
 def _delete_sql(table: Table) -> str:
     matched = " AND ".join(f't."{name}" = s."{name}"' for name in table.key)
-    return f'DELETE FROM "{table.name}" AS t USING batch AS s WHERE {matched}'
+    return f'DELETE FROM "{table.name}" AS t USING strandline_batch AS s WHERE {matched}'

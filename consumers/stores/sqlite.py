@@ -12,15 +12,16 @@ again from Kafka.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from consumers.errors import StoreMismatchError
+from consumers.errors import StoreFailedError, StoreMismatchError
 from consumers.position import BEGINNING, Position
-from consumers.projection import Projection, Row, Rows, Scalar, Table
+from consumers.projection import Projection, Rows
+from consumers.table import ColumnType, Row, Scalar, Table
 
 __all__ = ["SqliteStore"]
 
@@ -34,6 +35,13 @@ CREATE TABLE IF NOT EXISTS strandline_skipped (document_id TEXT, version INTEGER
 CREATE TABLE IF NOT EXISTS strandline_delivered (key TEXT PRIMARY KEY) WITHOUT ROWID;
 """
 
+_FAILURES = {
+    sqlite3.SQLITE_PERM, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PROTOCOL,
+    sqlite3.SQLITE_NOTADB,
+}  # fmt: skip
+"""Result codes that tell of the file or of the machine, not of the SQL."""
+
 
 class SqliteStore:
     """The store; `connection` is open to the sender, which marks what it delivered."""
@@ -44,14 +52,12 @@ class SqliteStore:
 
     @classmethod
     def open(cls, projection: Projection, path: Path) -> SqliteStore:
-        connection = sqlite3.connect(path, isolation_level=None)
-        try:
-            connection.execute("PRAGMA journal_mode=WAL")
+        with ExitStack() as undo, _failures(path):
+            connection = undo.enter_context(closing(sqlite3.connect(path, isolation_level=None)))
             connection.execute("PRAGMA synchronous=NORMAL")
-            _create(connection, projection)
-        except BaseException:
-            connection.close()
-            raise
+            _create(connection, projection, path)
+            connection.execute("PRAGMA journal_mode=WAL")
+            undo.pop_all()
         return cls(path, connection, projection.tables)
 
     def position(self) -> Position:
@@ -59,6 +65,10 @@ class SqliteStore:
         return Position.of_json(text)
 
     def apply(self, before: Position, after: Position, fold: Callable[[Rows], None]) -> None:
+        with _failures(self.path):
+            self._apply(before, after, fold)
+
+    def _apply(self, before: Position, after: Position, fold: Callable[[Rows], None]) -> None:
         self.connection.execute("BEGIN IMMEDIATE")
         try:
             stored = self.position()
@@ -68,27 +78,42 @@ class SqliteStore:
             self.connection.execute("UPDATE strandline_projection SET position = ?", (after.to_json().decode(),))
             self.connection.execute("COMMIT")  # rows and position: the commit point
         except BaseException:
-            self.connection.rollback()
+            with suppress(sqlite3.Error):  # a failed database may have rolled back by itself
+                self.connection.rollback()
             raise
 
     def put(self, table: str, row: Row) -> None:
         values = self._tables[table].values_of(row)
-        self.connection.execute(self._put[table], [v.isoformat() if type(v) is datetime else v for v in values])
+        self._execute(self._put[table], [_stored(value) if type(value) is datetime else value for value in values])
 
     def delete(self, table: str, *key: Scalar) -> None:
-        self.connection.execute(f'DELETE FROM "{table}" WHERE {_where(self._tables[table])}', key)
+        shape = self._tables[table]
+        self._execute(f'DELETE FROM "{table}" WHERE {_where(shape)}', shape.key_values(key))
 
     def get(self, table: str, *key: Scalar) -> dict[str, Any] | None:
-        rows = self.select(f'SELECT * FROM "{table}" WHERE {_where(self._tables[table])}', *key)
-        return dict(zip(self._tables[table].columns, rows[0], strict=True)) if rows else None
+        shape = self._tables[table]
+        rows = self._execute(f'SELECT * FROM "{table}" WHERE {_where(shape)}', shape.key_values(key)).fetchall()
+        if not rows:
+            return None
+        return {name: _given(kind, v) for (name, kind), v in zip(shape.columns.items(), rows[0], strict=True)}
 
     def select(self, sql: str, *parameters: Scalar) -> list[tuple[Any, ...]]:
-        return self.connection.execute(sql, parameters).fetchall()
+        return self._execute(sql, parameters).fetchall()
+
+    def _execute(self, sql: str, parameters: Sequence[Scalar]) -> sqlite3.Cursor:
+        """Execute for a handler: what it did wrong leaves as it is, what the database could not do as StoreFailedError."""
+        try:
+            return self.connection.execute(sql, parameters)
+        except sqlite3.Error as error:
+            if _is_failure(error):
+                raise _failed(self.path, error) from error
+            raise
 
     def skip(self, document_id: str, version: int, reason: str) -> None:
-        self.connection.execute(
-            "INSERT OR REPLACE INTO strandline_skipped VALUES (?, ?, ?)", (document_id, version, reason)
-        )
+        with _failures(self.path):
+            self.connection.execute(
+                "INSERT OR REPLACE INTO strandline_skipped VALUES (?, ?, ?)", (document_id, version, reason)
+            )
 
     def skipped(self) -> dict[tuple[str, int], str]:
         rows = self.connection.execute("SELECT document_id, version, reason FROM strandline_skipped ORDER BY 1, 2")
@@ -96,26 +121,33 @@ class SqliteStore:
 
     def contents(self, table: Table) -> Iterator[tuple[Scalar, ...]]:
         order = ", ".join(f'"{name}"' for name in table.key)
-        yield from self.connection.execute(f'SELECT {_columns(table)} FROM "{table.name}" ORDER BY {order}')
+        with _failures(self.path):
+            yield from self.connection.execute(f'SELECT {_columns(table)} FROM "{table.name}" ORDER BY {order}')
 
     def mark_delivered(self, keys: Iterable[str]) -> None:
         """Note that these effects of the outbox have arrived, in one transaction."""
-        self.connection.execute("BEGIN IMMEDIATE")
-        self.connection.executemany("INSERT OR IGNORE INTO strandline_delivered VALUES (?)", [(key,) for key in keys])
-        self.connection.execute("COMMIT")
+        with _failures(self.path):
+            self.connection.execute("BEGIN IMMEDIATE")
+            self.connection.executemany(
+                "INSERT OR IGNORE INTO strandline_delivered VALUES (?)", ((key,) for key in keys)
+            )
+            self.connection.execute("COMMIT")
 
     def take_delivered_of(self, path: Path) -> None:
         """Note as delivered what the store at `path`, of whatever version, has delivered."""
-        with closing(sqlite3.connect(path)) as other:
+        with _failures(path), closing(sqlite3.connect(path)) as other:
             self.mark_delivered(key for (key,) in other.execute("SELECT key FROM strandline_delivered"))
 
     def close(self) -> None:
         self.connection.close()
 
 
-def _create(connection: sqlite3.Connection, projection: Projection) -> None:
+def _create(connection: sqlite3.Connection, projection: Projection, path: Path) -> None:
     """Make the tables and the position in one transaction, or check that they are this projection's."""
     connection.execute("BEGIN IMMEDIATE")
+    tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+    if tables and "strandline_projection" not in tables:
+        raise StoreMismatchError(f"{path} is no projection's store, it has other tables", actual=", ".join(tables))
     for statement in filter(str.strip, _OWN_TABLES.split(";")):
         connection.execute(statement)
     stored = connection.execute("SELECT name, version FROM strandline_projection").fetchone()
@@ -128,8 +160,42 @@ def _create(connection: sqlite3.Connection, projection: Projection) -> None:
         row = (projection.name, projection.version, BEGINNING.to_json().decode())
         connection.execute("INSERT INTO strandline_projection VALUES (?, ?, ?)", row)
     else:
-        projection.check_is(*stored)
+        columns = "SELECT name FROM pragma_table_info(?)"
+        shapes = {table: [name for (name,) in connection.execute(columns, (table,))] for table in projection.tables}
+        name, version = stored
+        projection.check_is(name, version, shapes)
     connection.execute("COMMIT")
+
+
+@contextmanager
+def _failures(path: Path) -> Iterator[None]:
+    """Turn what SQLite says of the file into StoreFailedError."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise _failed(path, error) from error
+
+
+def _failed(path: Path, error: sqlite3.Error) -> StoreFailedError:
+    return StoreFailedError(f"{path}: {error}")
+
+
+def _is_failure(error: sqlite3.Error) -> bool:
+    return (
+        getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF in _FAILURES
+    )  # the low byte: extended codes add to it
+
+
+def _stored(moment: datetime) -> str:
+    """Say a time in UTC so that texts stand in the order of the times."""
+    return moment.isoformat(timespec="microseconds")
+
+
+def _given(kind: ColumnType, value: Any) -> Any:
+    """Give a stored value as it was put."""
+    if value is None:
+        return None
+    return datetime.fromisoformat(value) if kind == "timestamp" else bool(value) if kind == "boolean" else value
 
 
 def _names(names: tuple[str, ...]) -> str:

@@ -14,9 +14,10 @@ from stream_of_blocks import some_blocks
 
 from consumers.position import BEGINNING
 from consumers.project import Progress, project
-from consumers.projection import Projection, Scalar
+from consumers.projection import Projection
 from consumers.source import Source
 from consumers.stores import open_store
+from consumers.table import Scalar
 from ledger.block import Block
 
 pytestmark = pytest.mark.kafka
