@@ -205,6 +205,7 @@ class ExpressionParser(Cursor):
                 self.expect("]")
             else:
                 return Path(root, tuple(steps), root.at)
+            self.taller()
 
     def field_name(self) -> str:
         """Take what follows a dot: there even a reserved word can only be a name."""

@@ -147,6 +147,8 @@ def test_a_statement_is_a_query_dml_or_ddl(text: str, kind: str) -> None:
         "x IN (" * 10_000,
         "SELECT a FROM T" + " UNION SELECT a FROM T" * 3_000,
         "`" + "[" * 50_000 + "`",
+        "a" + ".b" * 30_000,
+        "a" + "[0]" * 30_000,
     ],
     ids=lambda text: text[:12],
 )
@@ -159,7 +161,7 @@ def test_depth_is_bounded_whatever_is_nested(text: str) -> None:
     "text",
     [
         "true" + " AND true" * 10_000,
-        "a" + ".b" * 30_000,
+        "a" + ".b" * 190,
         "[" + "1," * 30_000 + "1]",
         "x IN (" + "1," * 30_000 + "1)",
         "'" + "x" * 99_000 + "'",
