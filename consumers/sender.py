@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple, Protocol
+from urllib.parse import quote
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka import Message as KafkaMessage
@@ -29,6 +31,8 @@ __all__ = ["Delivery", "Folder", "KafkaTopic", "Message", "send"]
 _BATCH = 500
 _FLUSH_S = 30.0
 _KEY_HEADER = "idempotency-key"
+_NAME_MAX, _NAME_SHOWN = 200, 120
+"""Bytes of a file's name (file systems take 255), and how many of a longer one are shown before its hash."""
 _WAITING = f"""
 SELECT key, action, content FROM {OUTBOX.name} AS o
 WHERE NOT EXISTS (SELECT 1 FROM strandline_delivered AS d WHERE d.key = o.key) ORDER BY block, key LIMIT ?
@@ -67,7 +71,7 @@ def send(store: SqliteStore, delivery: Delivery) -> int:
 
 
 class Folder:
-    """A folder of one JSON file an effect, named by its key (`:` becomes `-`)."""
+    """A folder of one JSON file an effect, named by its key: `<documentId>-<version>-<action>[-<part>].json`."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -75,7 +79,7 @@ class Folder:
 
     def deliver(self, messages: Sequence[Message]) -> None:
         for message in messages:
-            target = self.path / f"{message.key.replace(':', '-')}.json"
+            target = self.path / f"{_file_name(message.key)}.json"
             if not target.exists():
                 self._write(target, message.content)
         _sync_directory(self.path)
@@ -123,6 +127,13 @@ class KafkaTopic:
     def _note(self, error: KafkaError | None, message: KafkaMessage) -> None:
         if error is not None:
             self._failures.append(f"{message.key()!r}: {error.str()}")
+
+
+def _file_name(key: str) -> str:
+    """Say a key so that it is a file's name, and no other key's: the part is any text that some document held."""
+    *names, last = key.split(":", 3)
+    name = "-".join([*(quote(name, safe="").replace("-", "%2D") for name in names), quote(last, safe="")])
+    return name if len(name) <= _NAME_MAX else f"{name[:_NAME_SHOWN]}-{sha256(key.encode()).hexdigest()}"
 
 
 def _sync_directory(path: Path) -> None:
