@@ -135,10 +135,6 @@ class Table:
     def active(self) -> bool:
         return self.status == "ACTIVE"
 
-    def index_on(self, field_name: str) -> Index | None:
-        """Give the index that serves look-ups by one field of the document."""
-        return next((i for i in self.indexes if i.keys == ((field_name,),) and i.status == "ONLINE"), None)
-
 
 @dataclass(frozen=True, slots=True)
 class Catalog:

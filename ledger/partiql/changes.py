@@ -18,7 +18,8 @@ from ledger.partiql.compiler import Compiler
 from ledger.partiql.conjuncts import conjuncts_of
 from ledger.partiql.context import Document
 from ledger.partiql.document_edits import Apply, Locations, Target, edit
-from ledger.partiql.joins import declare_all, joined
+from ledger.partiql.from_plan import declare_all
+from ledger.partiql.joins import joined
 from ledger.partiql.returning import Change, RunChanges, Show, plan_returning
 from ledger.partiql.scope import Scope
 from ledger.partiql.sources import SourcePlan

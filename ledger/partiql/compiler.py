@@ -9,13 +9,14 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ledger.catalog import Catalog
 from ledger.errors import PlanError
 from ledger.partiql import calls, operations, paths, subqueries
 from ledger.partiql.code import Code, Env, Evaluate, FoldingRun, QueryCode, constant
 from ledger.partiql.comparison import MistypedError
+from ledger.partiql.estimates import Counts, Estimates
 from ledger.partiql.positions import error_at
 from ledger.partiql.scope import Scope
 from ledger.partiql.tree.expressions import (
@@ -43,6 +44,9 @@ from ledger.partiql.tree.expressions import (
 from ledger.partiql.tree.queries import Query
 from ledger.query_values import MISSING, QueryValue
 
+if TYPE_CHECKING:
+    from ledger.partiql.hints import Hint
+
 __all__ = ["Compiler"]
 
 
@@ -55,6 +59,7 @@ class Compiler:
         plan_query: compiles a query in a scope.
         catalog: what names of tables mean.
         constants: names that mean a value unless something nearer has them.
+        counts: of the indexes' entries, None if nobody knows.
         naive: no look-ups and no other order than the written one: the oracle that clever plans are compared with.
     """
 
@@ -66,14 +71,17 @@ class Compiler:
         catalog: Catalog,
         *,
         constants: Mapping[str, QueryValue] | None = None,
+        counts: Counts | None = None,
         naive: bool = False,
     ) -> None:
         self.text, self.catalog, self.naive = text, catalog, naive
         self.tables: dict[str, None] = {}  # names that the plan relies on, in order
         self.scans: dict[str, None] = {}  # names of tables that it may scan
         self.constants = constants or {}
+        self.estimates = Estimates(counts)
         self.next_slot = self.first_slot = 1 + parameter_count
         self.reads: set[int] = set()
+        self.implied: tuple[Hint, ...] = ()  # what a row of the query compiled last says of outer rows
         self.makes_foreign = False  # bags, or MISSING inside of collections, may come into results
         self._plan_query = plan_query
 
@@ -152,6 +160,7 @@ class Compiler:
         found = self._plan_query(self, query, scope)
         read = {slot for slot in self.reads if slot < first_own}
         self.reads = outside | read
+        self.implied = found.implied
         return found, bool(read)
 
     def once(self, evaluate: Evaluate) -> Evaluate:

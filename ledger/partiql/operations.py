@@ -20,11 +20,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "between",
+    "between_of",
     "binary",
     "binary_of",
     "case",
     "cast_to",
     "in_collection",
+    "like_of",
     "like_pattern",
     "logical",
     "membership",
@@ -61,7 +63,11 @@ def logical(compiler: Compiler, node: Logical, scope: Scope) -> Code:
 
 
 def between(compiler: Compiler, node: Between, scope: Scope) -> Code:
-    parts = compiler.many((node.operand, node.low, node.high), scope)
+    return between_of(compiler, node, compiler.many((node.operand, node.low, node.high), scope))
+
+
+def between_of(compiler: Compiler, node: Between, parts: Sequence[Code]) -> Code:
+    """Compile BETWEEN once its operands are."""
     return _negated(compiler, node.negated, operators.between(*(part.run for part in parts)), parts, node.at)
 
 
@@ -73,7 +79,7 @@ def in_collection(compiler: Compiler, node: In, scope: Scope) -> Code:
     return membership(compiler, node, compiler.compile(node.operand, scope), scope)[0]
 
 
-def membership(compiler: Compiler, node: In, operand: Code, scope: Scope) -> tuple[Code, Evaluate]:
+def membership(compiler: Compiler, node: In, operand: Code, scope: Scope) -> tuple[Code, Code]:
     """Compile IN once its left side is; give also the code of its right side."""
     if isinstance(node.collection, Container):
         items = compiler.many(node.collection.items, scope)
@@ -83,14 +89,19 @@ def membership(compiler: Compiler, node: In, operand: Code, scope: Scope) -> tup
         else:
             evaluate = operators.member_of_items(operand.run, runs)
         found = _negated(compiler, node.negated, evaluate, (operand, *items), node.at)
-        return found, lambda env: [run(env) for run in runs]  # type: ignore[misc]
+        return found, Code(lambda env: [run(env) for run in runs])  # type: ignore[misc]
     collection = compiler.collection(node.collection, scope)
     evaluate = operators.member_of_value(operand.run, collection.run)
-    return _negated(compiler, node.negated, evaluate, (operand, collection), node.at), collection.run
+    return _negated(compiler, node.negated, evaluate, (operand, collection), node.at), collection
 
 
 def like_pattern(compiler: Compiler, node: Like, scope: Scope) -> Code:
-    parts = compiler.many((node.operand, node.pattern, *((node.escape,) if node.escape else ())), scope)
+    parts = (node.operand, node.pattern, *((node.escape,) if node.escape else ()))
+    return like_of(compiler, node, compiler.many(parts, scope))
+
+
+def like_of(compiler: Compiler, node: Like, parts: Sequence[Code]) -> Code:
+    """Compile LIKE once its operands are."""
     texts = [text_of(compiler.value(part)) if part.constant else None for part in parts[1:]]
     evaluate = operators.guarded(like, *(part.run for part in parts))
     if all(text is not None for text in texts) and not parts[0].constant:

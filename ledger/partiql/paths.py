@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
-from ledger.partiql.code import Code, Env, Evaluate, constant
+from ledger.catalog import EACH
+from ledger.partiql.code import Code, Env, Evaluate, SlotPath, constant
 from ledger.partiql.comparison import bare
 from ledger.partiql.navigation import element, elements_of, is_struct
 from ledger.partiql.scope import Scope, any_field_code, did_you_mean, field_code
@@ -109,7 +110,18 @@ def _wildcard(
                 found.append(value)  # type: ignore[arg-type]
         return found
 
-    return Code(each)
+    return Code(each, path=_path_of_each(code, step, rest))
+
+
+def _path_of_each(code: Code, step: AllElements | AllFields, rest: Sequence[Step]) -> SlotPath | None:
+    if code.path is None or isinstance(step, AllFields):
+        return None
+    path = (*code.path[1], EACH)
+    for later in rest:
+        if not isinstance(later, FieldStep | AllElements):
+            return None
+        path = (*path, later.name if isinstance(later, FieldStep) else EACH)
+    return code.path[0], path
 
 
 def _never(_: Env) -> QueryValue:

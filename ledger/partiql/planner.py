@@ -21,6 +21,7 @@ from ledger.partiql.changes import plan_delete, plan_update
 from ledger.partiql.code import Env, QueryCode
 from ledger.partiql.compiler import Compiler
 from ledger.partiql.definitions import plan_definition, refuse_procedure
+from ledger.partiql.estimates import Counts
 from ledger.partiql.insertions import plan_insert
 from ledger.partiql.navigation import ion_value
 from ledger.partiql.parser import parse
@@ -81,12 +82,14 @@ def make_plan(
     catalog: Catalog,
     *,
     constants: Mapping[str, QueryValue] | None = None,
+    counts: Counts | None = None,
     naive: bool = False,
 ) -> Plan:
     """Plan a statement.
 
     Args:
         constants: values that names stand for which are nothing else.
+        counts: tells how many entries an index has; None: nobody knows.
         naive: scan always, in the written order; the oracle of the tests.
 
     Raises:
@@ -94,7 +97,7 @@ def make_plan(
         LimitExceededError: it is too deep.
     """
     compiler = Compiler(
-        statement.text, statement.parameter_count, plan_query, catalog, constants=constants, naive=naive
+        statement.text, statement.parameter_count, plan_query, catalog, constants=constants, counts=counts, naive=naive
     )
     try:
         run, query = _compiled(compiler, statement)
@@ -149,7 +152,7 @@ class PlanCache:
     def __init__(self, limits: Limits | None = None) -> None:
         self._limits = limits or Limits()
         self._statements: _Recent[str, Statement] = _Recent()
-        self._plans: _Recent[tuple[str, int], Plan] = _Recent()
+        self._plans: _Recent[tuple[str, int, int], Plan] = _Recent()
 
     def parse(self, text: str) -> Statement:
         """Parse, or remember. Raises ParseError, LimitExceededError."""
@@ -161,12 +164,13 @@ class PlanCache:
         return found
 
     def plan(self, text: str, catalog: Catalog) -> Plan:
-        """Plan, or remember; the catalogue's version says whether a plan is still good. Raises StatementError, LimitExceededError."""
-        found = self._plans.get((text, catalog.version))
+        """Plan, or remember; the catalogue says whether a plan is still good. Raises StatementError, LimitExceededError."""
+        key = (text, catalog.version, catalog.state)
+        found = self._plans.get(key)
         if found is None:
             found = make_plan(self.parse(text), catalog)
             if len(text) <= _CACHED_TEXT_MAX:
-                self._plans.put((text, catalog.version), found)
+                self._plans.put(key, found)
         return found
 
 

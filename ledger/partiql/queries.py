@@ -12,8 +12,10 @@ from ledger.partiql import bag_operators
 from ledger.partiql.code import Code, Env, Evaluate, QueryCode, Rows
 from ledger.partiql.comparison import MistypedError, a_type_of, bare, shown, text_of
 from ledger.partiql.compiler import Compiler
+from ledger.partiql.conjuncts import conjuncts_of
+from ledger.partiql.from_plan import declare_all
 from ledger.partiql.grouping import has_aggregates, plan_grouping
-from ledger.partiql.joins import plan_from
+from ledger.partiql.joins import implied_hints, joined
 from ledger.partiql.navigation import elements_of, struct_of
 from ledger.partiql.ordering import Ordering
 from ledger.partiql.projection import Projected, project_groups, project_list, project_star
@@ -41,9 +43,13 @@ def plan_query(compiler: Compiler, query: Query, scope: Scope) -> QueryCode:
 def _plan_select(compiler: Compiler, select: Select, scope: Scope) -> QueryCode:
     assert select.source is not None
     inner, first_slot = Scope(parent=scope), compiler.next_slot
-    rows = plan_from(compiler, select.source, select.where, inner)
+    plan = declare_all(compiler, select.source, inner)
+    conjuncts = conjuncts_of(compiler, select.where, inner)
+    rows = joined(compiler, plan, conjuncts)
+    alone = True
     if select.group_by or select.having or has_aggregates((select.projection, select.order_by)):
         rows, inner = plan_grouping(compiler, select.group_by, inner, rows)
+        alone = select.group_by is not None
     if select.having is not None:
         rows = _filtered(rows, compiler.compile(select.having, inner).run)
     finish: Callable[[], Rows] = lambda: rows  # noqa: E731
@@ -59,7 +65,8 @@ def _plan_select(compiler: Compiler, select: Select, scope: Scope) -> QueryCode:
     values = cut.of(bag_operators.distinct(values) if select.distinct else values)
     if isinstance(select.projection, Pivot):
         return QueryCode(_pivoted(values), single=True)
-    return QueryCode(values, projected.columns, ordered=ordering is not None)
+    implied = implied_hints(plan, conjuncts) if alone else ()
+    return QueryCode(values, projected.columns, ordered=ordering is not None, implied=implied)
 
 
 def _project(compiler: Compiler, select: Select, scope: Scope) -> Projected:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from ledger.catalog import EACH
 from ledger.partiql.code import Code, Env, Evaluate
 from ledger.partiql.navigation import field_of
 from ledger.partiql.tree.expressions import Expression
@@ -110,7 +111,7 @@ def field_code(base: Code, name: str) -> Code:
         return value.get(name, MISSING) if type(value) is dict else field_of(value, name)
 
     path = None
-    if base.path is not None:
+    if base.path is not None and EACH not in base.path[1]:
         slot, fields = base.path
         path = (slot, (*fields, name))
         if not fields:

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from ledger.block import SYSTEM_TABLE_NAME
-from ledger.catalog import Table
+from ledger.catalog import EACH, Table
 from ledger.partiql import history
-from ledger.partiql.code import Code, Env, Evaluate, Rows, constant
+from ledger.partiql.code import Code, Env, Evaluate, Rows, SlotPath, constant
 from ledger.partiql.comparison import bare
 from ledger.partiql.compiler import Compiler
 from ledger.partiql.context import Document
@@ -22,7 +22,8 @@ from ledger.partiql.navigation import elements_of
 from ledger.partiql.scope import Scope, Variable, did_you_mean, slot_code
 from ledger.partiql.tree.expressions import Call, Expression, FieldStep, Literal, Name, Path
 from ledger.partiql.tree.queries import Source
-from ledger.partiql.ways import Documents, Stored, Way, scan
+from ledger.partiql.way import Documents, Way
+from ledger.partiql.ways import Stored, scan
 from ledger.query_values import MISSING, QueryValue
 from ledger.values import MultiStruct, Sexp, Value, fields_of
 
@@ -45,6 +46,11 @@ class SourcePlan:
     table: Table | None = None
     values: Evaluate | None = None
     interval: history.Interval | None = None
+    path: SlotPath | None = None  # of values that are a path into another source
+
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        return () if self.table is None else (self.table,)
 
     @property
     def slots(self) -> tuple[int, ...]:
@@ -223,7 +229,10 @@ def _resolved(compiler: Compiler, node: Source, scope: Scope, ordinals: bool) ->
         compiler.reads |= outside
     slot = compiler.slots(2)
     at_slot = compiler.slots() if node.at_alias is not None or node.unpivot or ordinals else None
-    return SourcePlan(node, "unpivot" if node.unpivot else "values", slot, at_slot, reads, values=code.run)
+    if node.unpivot:
+        return SourcePlan(node, "unpivot", slot, at_slot, reads, values=code.run)
+    path = None if code.path is None or EACH in code.path[1] else code.path
+    return SourcePlan(node, "values", slot, at_slot, reads, values=code.run, path=path)
 
 
 def _stored(compiler: Compiler, node: Source, scope: Scope) -> SourcePlan | None:

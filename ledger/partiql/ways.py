@@ -1,27 +1,26 @@
-"""The ways to a table's documents: by id, by an index, by several of these, or all of them.
-
-A way may give more than the condition that chose it lets through, since that is checked again on each row; it gives no document
-twice, and none is left out.
-"""
+"""The ways to a table's documents: by id, by an index, by several of these, or all of them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from ledger.catalog import Index, Table
-from ledger.partiql.code import Env, Evaluate
-from ledger.partiql.comparison import bare, is_absent, text_of
-from ledger.partiql.conjuncts import Either, Hint
+from ledger.catalog import IndexKey, Table
+from ledger.partiql.code import Env, Evaluate, SlotPath
+from ledger.partiql.comparison import bare, text_of
 from ledger.partiql.context import Document
+from ledger.partiql.estimates import FETCH, LOOK_UP, Estimates
+from ledger.partiql.hints import Either, Equality, Hint
 from ledger.partiql.history import Interval
-from ledger.query_values import MISSING, Bag, QueryValue
+from ledger.partiql.index_ways import OnKey, index_way
+from ledger.partiql.way import Direction, Documents, Way, once
+from ledger.query_values import Bag, QueryValue
 from ledger.values import Sexp
 
-__all__ = ["Documents", "Stored", "Way", "scan", "way_to"]
+__all__ = ["Stored", "best_way", "ordered_way", "scan"]
 
-Documents = Callable[[Env], Iterator[Document]]
-_Found = Callable[[Env, QueryValue], Iterator[Document]]
+_ID = ()
+"""Stands for the path of a document's id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,85 +32,111 @@ class Stored:
     slot: int
     interval: Interval | None = None
 
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """A look-up. `rank`: lower is better; `reads`: the slots that must be set before it can be gone."""
-
-    rank: int
-    reads: frozenset[int]
-    documents: Documents
-
-
-def way_to(stored: Stored, hint: Hint) -> Way | None:
-    """Find the way that a hint gives to a table."""
-    if isinstance(hint, Either):
-        return _way_by_branches(stored, hint)
-    found = _found_by(stored, hint.path)
-    if found is None:
-        return None
-    rank, one = found
-    value = hint.value
-    if hint.several:
-        return Way(rank + 2, hint.reads, _each(one, value))
-    return Way(rank, hint.reads, lambda env: one(env, value(env)))
-
-
-def _found_by(stored: Stored, path: tuple[int, tuple[str, ...]]) -> tuple[int, _Found] | None:
-    slot, fields = path
-    if slot == stored.slot + 1 and not fields:
-        return 0, _by_id(stored)
-    if slot != stored.slot:
-        return None
-    if stored.kind != "table" and fields == ("metadata", "id"):
-        return 0, _by_id(stored)
-    if stored.kind == "committed" and fields[:1] == ("data",):
-        fields = fields[1:]
-    elif stored.kind != "table":
-        return None
-    index = stored.table.index_on(fields[0]) if len(fields) == 1 else None
-    return None if index is None else (1, _by_index(stored.table, index))
-
-
-def _way_by_branches(stored: Stored, hint: Either) -> Way | None:
-    chosen: list[Way] = []
-    for branch in hint.branches:
-        ways = [way for inner in branch if (way := way_to(stored, inner)) is not None]
-        if not ways:
+    def of_document(self, path: SlotPath) -> IndexKey | None:
+        """Give the path inside of the document, `()` for its id; None if the path leads elsewhere."""
+        slot, fields = path
+        if slot == self.slot + 1:
+            return None if fields else _ID
+        if slot != self.slot or not fields:
             return None
-        chosen.append(min(ways, key=lambda way: (way.rank, len(way.reads))))
-    reads = frozenset(slot for way in chosen for slot in way.reads)
-    return Way(4, reads, _any_of([way.documents for way in chosen]))
+        if self.kind == "table":
+            return fields
+        if fields == ("metadata", "id"):
+            return _ID
+        return fields[1:] or None if self.kind == "committed" and fields[0] == "data" else None
 
 
-def _each(one: _Found, values: Evaluate) -> Documents:
+def best_way(stored: Stored, hints: Sequence[Hint], estimates: Estimates) -> Way | None:
+    """Give the way that is thought to be the cheapest of those that hints give; None if there is none."""
+    by_id, on, either = _sorted_out(stored, hints)
+    ways = [_by_id(stored, hint, estimates) for hint in by_id]
+    found = (
+        index_way(stored.table, index, on, estimates) for index in stored.table.indexes if index.status == "ONLINE"
+    )
+    ways += [way for way in found if way is not None]
+    ways += [way for hint in either if (way := _union(stored, hint, estimates)) is not None]
+    best = min(ways, key=_cost, default=None)
+    if best is not None and len(ways) > 1 and best.rows > 1:
+        estimates.chosen = True
+    return best
+
+
+def ordered_way(
+    stored: Stored, hints: Sequence[Hint], estimates: Estimates, wanted: Sequence[Direction], *, nulls: bool = True
+) -> Way | None:
+    """Give the cheapest way that gives documents in an order, those without a first key only with `nulls`; None if there is none."""
+    _, on, _ = _sorted_out(stored, hints)
+    found = (
+        index_way(stored.table, index, on, estimates, wanted, nulls=nulls)
+        for index in stored.table.indexes
+        if index.status == "ONLINE"
+    )
+    return min((way for way in found if way is not None), key=_cost, default=None)
+
+
+def _cost(way: Way) -> tuple[float, int]:
+    return way.cost, len(way.reads)
+
+
+def _sorted_out(stored: Stored, hints: Sequence[Hint]) -> tuple[list[Equality], dict[IndexKey, OnKey], list[Either]]:
+    by_id: list[Equality] = []
+    on: dict[IndexKey, OnKey] = {}
+    either: list[Either] = []
+    for hint in hints:
+        if isinstance(hint, Either):
+            either.append(hint)
+            continue
+        path = stored.of_document(hint.path)
+        if path is None:
+            continue
+        if isinstance(hint, Equality):
+            by_id.append(hint) if path == _ID else on.setdefault(path, OnKey()).equalities.append(hint)
+        elif path != _ID:
+            on.setdefault(path, OnKey()).ranges.append(hint)
+    return by_id, on if stored.kind != "history" else {}, either
+
+
+def _union(stored: Stored, hint: Either, estimates: Estimates) -> Way | None:
+    found = [best_way(stored, branch, estimates) for branch in hint.branches]
+    ways = [way for way in found if way is not None]
+    if len(ways) < len(found):
+        return None
+    reads = frozenset(slot for way in ways for slot in way.reads)
+    return Way(
+        "union of look-ups",
+        None,
+        sum(way.rows for way in ways),
+        sum(way.cost for way in ways),
+        reads,
+        _any_of([way.documents for way in ways]),
+    )
+
+
+def _any_of(ways: Sequence[Documents]) -> Documents:
+    return once(lambda env: (document for way in ways for document in way(env)))
+
+
+_VERSIONS, _IDS = 2.0, 3.0
+"""How many versions a document is thought to have, and how many values IN."""
+
+
+def _by_id(stored: Stored, hint: Equality, estimates: Estimates) -> Way:
+    one, value = _found_by_id(stored), hint.value
+    rows = (_VERSIONS if stored.kind == "history" else 1.0) * (_IDS if hint.several else 1.0)
+    documents = _each(one, value) if hint.several else lambda env: one(env, value(env))
+    return Way("look-up by id", None, rows, rows * (LOOK_UP / 2 + FETCH), hint.reads, documents)
+
+
+def _each(one: Callable[[Env, QueryValue], Iterator[Document]], values: Evaluate) -> Documents:
     def documents(env: Env) -> Iterator[Document]:
         items = bare(values(env))
         for item in items if type(items) in (list, Bag, Sexp) else ():
             yield from one(env, item)
 
-    return _once(documents)
+    return once(documents)
 
 
-def _any_of(ways: Sequence[Documents]) -> Documents:
-    return _once(lambda env: (document for way in ways for document in way(env)))
-
-
-def _once(below: Documents) -> Documents:
-    """Give each document once, though several values lead to it."""
-
-    def documents(env: Env) -> Iterator[Document]:
-        seen: set[tuple[str, int]] = set()
-        for document in below(env):
-            key = (document.document_id, document.version)
-            if key not in seen:
-                seen.add(key)
-                yield document
-
-    return documents
-
-
-def _by_id(stored: Stored) -> _Found:
+def _found_by_id(stored: Stored) -> Callable[[Env, QueryValue], Iterator[Document]]:
     table, interval = stored.table, stored.interval
 
     def look_up(env: Env, value: QueryValue) -> Iterator[Document]:
@@ -124,17 +149,6 @@ def _by_id(stored: Stored) -> _Found:
             return interval.select(env, run.context.history(table, document_id))
         document = run.context.document(table, document_id)
         return iter(()) if document is None else iter((document,))
-
-    return look_up
-
-
-def _by_index(table: Table, index: Index) -> _Found:
-    def look_up(env: Env, value: QueryValue) -> Iterator[Document]:
-        if value is MISSING or is_absent(value):
-            return iter(())
-        run = env[0]
-        run.look_ups += 1
-        return run.context.look_up(table, index, value)  # type: ignore[no-any-return]
 
     return look_up
 

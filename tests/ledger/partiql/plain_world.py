@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import product
 
 from ledger import partiql
 from ledger.block import BlockAddress
-from ledger.catalog import Catalog, Index, IndexKey, Table
+from ledger.catalog import EACH, Catalog, Index, IndexKey, Table, keys_of_expr
 from ledger.errors import AlreadyExistsError, UniqueViolationError
 from ledger.index_entries import unique_keys
-from ledger.index_key import index_key
+from ledger.index_key import order_key
 from ledger.limits import Limits
-from ledger.partiql.context import Document
-from ledger.values import Struct, Timestamp, Value, fields_of
+from ledger.partiql.context import Bound, Document, IndexCounts
+from ledger.partiql.navigation import is_struct
+from ledger.values import Annotated, Sexp, Struct, Timestamp, Value, fields_of
 
+NULL_PART = order_key(None)
 NOW = Timestamp(2026, 11, 22, 12, 0, 0, offset=0)
 STRAND = "S" * 22
 
@@ -27,7 +30,7 @@ def moment(minute: int) -> Timestamp:
 class PlainWorld:
     """Tables as dicts of documents. Every write is its own committed revision, one transaction a minute from 10:00 on.
 
-    `naive`: plans scan always.
+    `naive`: plans scan always. `indexes`: their expressions, without brackets. `counted`: plans go by the indexes' counts.
     """
 
     def __init__(
@@ -36,6 +39,7 @@ class PlainWorld:
         indexes: Mapping[str, Sequence[str]] | None = None,
         *,
         naive: bool = False,
+        counted: bool = False,
         limits: Limits | None = None,
     ) -> None:
         self.catalog = Catalog()
@@ -44,18 +48,19 @@ class PlainWorld:
         self.limits = limits or Limits()
         self.revisions: dict[str, dict[str, list[Document]]] = {}
         self._naive = naive
+        self._counts = self.index_counts if counted else None
         self._count = self._blocks = 0
         self.calls: list[str] = []
         for name, documents in (tables or {}).items():
             table = self.create_table(name)
             for field in (indexes or {}).get(name, ()):
-                self.create_index(table, ((field,),), unique=False)
+                self.create_index(table, keys_of_expr(f"[{field}]"), unique=False)
             for data in documents:
                 self.insert(self.catalog.by_name[name], data)
         self.calls.clear()
 
     def execute(self, text: str, *parameters: Value) -> partiql.Result:
-        plan = partiql.make_plan(partiql.parse(text), self.catalog, naive=self._naive)
+        plan = partiql.make_plan(partiql.parse(text), self.catalog, counts=self._counts, naive=self._naive)
         return partiql.execute(plan, parameters, self, self.limits)
 
     def rows(self, text: str, *parameters: Value) -> list[Value]:
@@ -73,12 +78,48 @@ class PlainWorld:
 
     def look_up(self, table: Table, index: Index, value: Value) -> Iterator[Document]:
         self.calls.append("look_up")
-        wanted = index_key(value)
-        for document in self._current(table):
-            assert document.data is not None
-            found = next((v for name, v in fields_of(document.data) if (name,) == index.keys[0]), None)
-            if wanted is not None and index_key(found) == wanted:
-                yield document
+        return self._by_entries(table, index, lambda parts: _equal(parts, [value]))
+
+    def look_up_all(self, table: Table, index: Index, values: Sequence[Value]) -> Iterator[Document]:
+        self.calls.append("look_up_all")
+        return self._by_entries(table, index, lambda parts: _equal(parts, values))
+
+    def index_range(
+        self,
+        table: Table,
+        index: Index,
+        equal: Sequence[Value],
+        low: Bound | None,
+        high: Bound | None,
+        *,
+        descending: bool = False,
+        nulls: bool = False,
+    ) -> Iterator[Document]:
+        self.calls.append("index_range")
+
+        def wanted(parts: tuple[bytes, ...]) -> bool:
+            part = parts[len(equal)]
+            inside = nulls if part == NULL_PART else _above(low, part) and _below(part, high)
+            return _equal(parts[: len(equal)], equal) and inside
+
+        found = list(self._by_entries(table, index, wanted))
+        if not index.of_elements:
+            found.sort(key=lambda document: min(_entries(index, document)), reverse=descending)
+        return iter(found)
+
+    def _by_entries(
+        self, table: Table, index: Index, wanted: Callable[[tuple[bytes, ...]], bool]
+    ) -> Iterator[Document]:
+        assert index.status == "ONLINE"
+        return (document for document in self._current(table) if any(map(wanted, _entries(index, document))))
+
+    def count(self, table: Table) -> int:
+        self.calls.append("count")
+        return sum(1 for _ in self._current(table))
+
+    def index_counts(self, table: Table, index: Index) -> IndexCounts:
+        entries = [parts for document in self._current(table) for parts in _entries(index, document)]
+        return IndexCounts(len(entries), len(set(entries)))
 
     def scan(self, table: Table) -> Iterator[Document]:
         self.calls.append("scan")
@@ -167,3 +208,35 @@ class PlainWorld:
         block, time = BlockAddress(STRAND, self._blocks), moment(self._blocks % 60)
         block_hash = bytes([self._blocks % 256]) * 32
         return Document(table.table_id, document_id, version, data, None, block_hash, block, time, "X" * 22)
+
+
+def _entries(index: Index, document: Document) -> Iterator[tuple[bytes, ...]]:
+    """Give the entries of a document in an index, each as the keys of its values."""
+    return product(*({order_key(value) for value in _at(document.data, key, EACH in key)} for key in index.keys))
+
+
+def _at(value: Value, path: IndexKey, of_elements: bool) -> Iterator[Value]:
+    plain = value.value if isinstance(value, Annotated) else value
+    if not path:
+        yield plain
+    elif path[0] is EACH:
+        for element in plain if isinstance(plain, list | Sexp) else [plain]:
+            yield from _at(element, path[1:], of_elements)
+    else:
+        named = [found for name, found in fields_of(plain) if name == path[0]] if is_struct(plain) else []
+        if named:
+            yield from _at(named[0], path[1:], of_elements)
+        elif not of_elements:
+            yield None
+
+
+def _equal(parts: tuple[bytes, ...], values: Sequence[Value]) -> bool:
+    return parts == tuple(map(order_key, values)) and NULL_PART not in parts
+
+
+def _above(low: Bound | None, part: bytes) -> bool:
+    return low is None or order_key(low.value) < part or (low.inclusive and order_key(low.value) == part)
+
+
+def _below(part: bytes, high: Bound | None) -> bool:
+    return high is None or part < order_key(high.value) or (high.inclusive and order_key(high.value) == part)

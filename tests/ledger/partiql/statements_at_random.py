@@ -9,22 +9,32 @@ from hypothesis import strategies as st
 from ledger.values import IonType, Symbol, TypedNull, Value
 
 FIELDS = ("a", "b", "c")
+PATHS = (*FIELDS, "n.k", "n.m")
 # Few values, so that look-ups hit; some are equal in other types, some to nothing at all.
 VALUES: st.SearchStrategy[Value] = st.sampled_from(
     [1, 2, 3, Decimal("1.0"), 2.0, "1", "x", Symbol("x"), None, TypedNull(IonType.INT), True, [1], {"k": 1}]
 )
-DOCUMENTS = st.lists(st.fixed_dictionaries({}, optional=dict.fromkeys(FIELDS, VALUES)), min_size=3, max_size=7)
+_NESTED = st.one_of(st.fixed_dictionaries({}, optional={"k": VALUES, "m": VALUES}), VALUES)
+_ELEMENTS = st.one_of(st.lists(st.one_of(_NESTED, VALUES), max_size=3), _NESTED)
+DOCUMENTS = st.lists(
+    st.fixed_dictionaries({}, optional=dict.fromkeys(FIELDS, VALUES) | {"n": _NESTED, "l": _ELEMENTS}),
+    min_size=3,
+    max_size=7,
+)
 LITERALS = st.sampled_from(
-    ["1", "2", "3", "1.0", "`2e0`", "'1'", "'x'", "`x`", "null", "missing", "true", "[1]", "{'k': 1}"]
+    ["1", "2", "3", "1.0", "`2e0`", "'1'", "'x'", "`x`", "null", "missing", "true", "[1]", "{'k': 1}", "`nan`"]
 )
 
 
 def expressions(aliases: tuple[str, ...]) -> st.SearchStrategy[str]:
     """A value: a literal, or a field of one of the aliases (an empty alias: bare names)."""
     fields = st.builds(
-        lambda alias, field: f"{alias}.{field}" if alias else field, st.sampled_from(aliases), st.sampled_from(FIELDS)
+        lambda alias, field: f"{alias}.{field}" if alias else field, st.sampled_from(aliases), st.sampled_from(PATHS)
     )
     return st.one_of(fields, fields, fields, LITERALS)
+
+
+_PATTERNS = ("'%x'", "'x'", "'x%'", "'1_'", "'%'", "'x!%%' ESCAPE '!'", "''", "null")
 
 
 def _comparisons(aliases: tuple[str, ...]) -> st.SearchStrategy[str]:
@@ -37,7 +47,9 @@ def _comparisons(aliases: tuple[str, ...]) -> st.SearchStrategy[str]:
         st.builds("{} {} {}".format, value, st.sampled_from(["<", "<=", ">", ">=", "<>"]), value),
         st.builds("{} IS {}".format, value, st.sampled_from(["NULL", "MISSING", "NOT NULL", "INT", "STRING"])),
         st.builds("{} BETWEEN {} AND {}".format, value, value, value),
-        st.builds("{} LIKE '%x'".format, value),
+        st.builds("{} LIKE {}".format, value, st.sampled_from(_PATTERNS)),
+        st.builds("{} IN {}l".format, value, st.sampled_from([f"{alias}." if alias else "" for alias in aliases])),
+        st.builds("{} IN {}l[*].k".format, value, st.sampled_from([f"{alias}." if alias else "" for alias in aliases])),
     )
 
 
@@ -54,6 +66,16 @@ def conditions(*aliases: str) -> st.SearchStrategy[str]:
     )
 
 
+_ELEMENTS_MEET = st.one_of(
+    st.builds("o {} {}".format, st.sampled_from(["=", "=", "<", ">="]), LITERALS),
+    st.builds("o.k {} {}".format, st.sampled_from(["=", "=", "<", ">="]), LITERALS),
+    st.builds("o.m = {} AND o.k > {}".format, LITERALS, LITERALS),
+    st.builds("(o.k = {} OR t.a = {})".format, LITERALS, LITERALS),
+    st.just("o.k = t.b"),
+)
+_OR_EXISTS = "SELECT VALUE t FROM T AS t WHERE {} AND (EXISTS(SELECT 1 FROM @t.l AS o WHERE {}) OR {})"
+_RANGE_JOIN = "SELECT VALUE [t, u] FROM T AS t, U AS u WHERE u.{} {} t.{} AND {}"
+_OPERATORS = st.sampled_from(["<", ">=", "="])
 _JOINS = st.sampled_from(["JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN"])
 QUERIES = st.one_of(
     st.builds("SELECT * FROM T WHERE {}".format, conditions("")),
@@ -65,6 +87,13 @@ QUERIES = st.one_of(
         "SELECT VALUE [t, u, v] FROM T AS t JOIN U AS u ON {} {} T AS v ON v.{} = u.a AND {}".format,
         conditions("t", "u"), _JOINS, st.sampled_from(FIELDS), conditions("t", "v"),
     ),
+    st.builds("SELECT VALUE [t, o] FROM T AS t, @t.l AS o WHERE {}".format, _ELEMENTS_MEET),
+    st.builds("SELECT VALUE [t, o] FROM T AS t, @t.l AS o WHERE {} AND {}".format, _ELEMENTS_MEET, conditions("t", "o")),
+    st.builds("SELECT VALUE t FROM T AS t, @t.l AS o, @t.l AS p WHERE {} AND p.k > 1 AND p.k < 3".format, _ELEMENTS_MEET),
+    st.builds("SELECT VALUE t FROM _ql_committed_T AS c, @c.data.l AS o, @c.data AS t WHERE {}".format, _ELEMENTS_MEET),
+    st.builds("SELECT VALUE t FROM T AS t WHERE EXISTS(SELECT 1 FROM @t.l AS o WHERE {})".format, _ELEMENTS_MEET),
+    st.builds(_OR_EXISTS.format, conditions("t"), _ELEMENTS_MEET, conditions("t")),
+    st.builds(_RANGE_JOIN.format, st.sampled_from(PATHS), _OPERATORS, st.sampled_from(PATHS), conditions("t", "u")),
     st.builds("SELECT VALUE t FROM T AS t WHERE EXISTS(SELECT 1 FROM U AS u WHERE {})".format, conditions("t", "u")),
     st.builds("SELECT VALUE t FROM T AS t WHERE t.a IN (SELECT u.b FROM U AS u WHERE {})".format, conditions("u")),
     st.builds("SELECT VALUE (SELECT u.c FROM U AS u WHERE u.a = t.b AND {}) FROM T AS t".format, conditions("t", "u")),
