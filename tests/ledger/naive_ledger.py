@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from ledger.catalog import Catalog, Index, IndexKey, Table
-from ledger.errors import UniqueViolationError
+from ledger.errors import AlreadyExistsError, UniqueViolationError
 from ledger.index_entries import unique_keys
 from ledger.index_key import index_key
 from ledger.limits import Limits
@@ -109,6 +109,7 @@ class NaiveLedger:
         del self.documents[table.table_id][document.document_id]
 
     def create_table(self, name: str, tags: tuple[tuple[str, str], ...] = ()) -> Table:
+        self._check_free(name)
         table = Table(self.expected_ids.popleft(), name, tags=tags)
         self.tables[table.table_id] = table
         self.documents[table.table_id] = {}
@@ -123,7 +124,12 @@ class NaiveLedger:
     def drop_table(self, table: Table) -> None:
         self.tables[table.table_id] = replace(table, status="INACTIVE")
 
+    def _check_free(self, name: str) -> None:
+        if any(table.name == name and table.active for table in self.tables.values()):
+            raise AlreadyExistsError(name)
+
     def undrop_table(self, table_id: str) -> Table:
+        self._check_free(self.tables[table_id].name)
         table = self.tables[table_id] = replace(self.tables[table_id], status="ACTIVE")
         return table
 

@@ -2,7 +2,8 @@
 
 Threads run random transactions, one-shot and interactive, and note every row that they were answered. Afterwards each is executed
 again at its block's position in a model without concurrency or indexes; rows and final state must be the same. A transaction
-that wrote nothing has no block: it must fit at one position between its begin and its end.
+that wrote nothing has no block: it must fit at one position between its begin and its end, and so must one that was refused (its table
+was dropped meanwhile, or its name taken): there it must be refused by the model, too.
 """
 
 from __future__ import annotations
@@ -23,6 +24,11 @@ from ledger.request import StatementText
 from ledger.values import Value
 
 WORKERS, TRANSACTIONS, KEYS = 4, 60, 12
+TABLE_IDS = "SELECT VALUE t.tableId FROM information_schema.user_tables AS t WHERE t.name = ?"
+FINALLY = (
+    "SELECT id, a.k, a.n FROM Account AS a BY id",
+    "SELECT t.tableId, t.name, t.status FROM information_schema.user_tables AS t",
+)
 
 
 @dataclass
@@ -32,7 +38,9 @@ class Seen:
     after: int
     before: int = 0
     block: int | None = None
-    statements: list[tuple[str, list[Value], list[Value]]] = field(default_factory=list)
+    statements: list[tuple[str, list[Value], list[Value] | None]] = field(default_factory=list)
+    """Text, parameters, rows; None where it was not told any."""
+    refused: bool = False
 
 
 @pytest.fixture
@@ -56,14 +64,25 @@ def random_statement(rng: random.Random) -> StatementText:
             ("DELETE FROM Account AS a WHERE a.k = ? AND a.n > ?", [key, amount]),
             ("INSERT INTO Account ?", [{"k": key, "n": amount}]),
             ("UPDATE Audit AS d SET d.seen = d.seen + 1 WHERE d.k = ?", [key]),
+            ("UPDATE Audit AS d SET d.seen = d.seen + 1 WHERE d.k = ?", [other]),
+            ("SELECT COUNT(*), SUM(d.seen) FROM Audit AS d", []),
         ]
     )
 
 
 def one_shot(db: ledger.Database, rng: random.Random) -> Seen:
     statements = [random_statement(rng) for _ in range(rng.randint(1, 4))]
+    return _executed(db, statements)
+
+
+def _executed(db: ledger.Database, statements: list[StatementText]) -> Seen:
     seen = Seen(_tip(db))
-    outcome = db.execute_transaction(statements)
+    try:
+        outcome = db.execute_transaction(statements)
+    except (StatementError, AlreadyExistsError):
+        seen.before, seen.refused = _tip(db), True
+        seen.statements = [(text, list(values), None) for text, values in statements]
+        return seen
     seen.before = _tip(db)
     seen.block = None if outcome.block_address is None else outcome.block_address.sequence_no
     for (text, values), result in zip(statements, outcome.results, strict=True):
@@ -87,7 +106,12 @@ def interactive(db: ledger.Database, rng: random.Random) -> Seen:
             run("INSERT INTO Account ?", [{"k": key, "n": 1}])
         for _ in range(rng.randrange(3)):
             text, values = random_statement(rng)
-            run(text, list(values))
+            try:
+                run(text, list(values))
+            except StatementError:
+                seen.before, seen.refused = _tip(db), True
+                seen.statements.append((text, list(values), None))
+                return seen
         outcome = txn.commit()
     seen.before = _tip(db)
     seen.block = None if outcome.block_address is None else outcome.block_address.sequence_no
@@ -98,7 +122,18 @@ def _tip(db: ledger.Database) -> int:
     return -1 if db.tip is None else db.tip.sequence_no
 
 
-def client(db: ledger.Database, seed: int, noted: list[Seen], conflicts: list[int]) -> None:
+def definition(db: ledger.Database, rng: random.Random, audits: list[str]) -> Seen:
+    """Drop the table Audit, take one of that name back, or make another one; `audits`: the ids of all that there were."""
+    seen = _executed(
+        db, [(rng.choice(["DROP TABLE Audit", "CREATE TABLE Audit", f'UNDROP TABLE "{rng.choice(audits)}"']), [])]
+    )
+    text, _, rows = seen.statements[0]
+    if text.startswith("CREATE") and rows:
+        audits += [str(row["tableId"]) for row in rows if isinstance(row, dict)]
+    return seen
+
+
+def client(db: ledger.Database, seed: int, noted: list[Seen], conflicts: list[int], audits: list[str]) -> None:
     rng = random.Random(seed)
     for number in range(TRANSACTIONS):
         try:
@@ -107,36 +142,28 @@ def client(db: ledger.Database, seed: int, noted: list[Seen], conflicts: list[in
             else:
                 noted.append(interactive(db, rng))
             if number == TRANSACTIONS // 2:
-                noted.append(_index(db))
+                index = _executed(db, [("CREATE INDEX ON Account (k)", [])])
+                noted += [] if index.refused else [index]  # the model knows no index that there could be already
+            if number % 2:
+                noted.append(definition(db, rng, audits))
         except OccConflictError:
             conflicts.append(number)
 
 
-def _index(db: ledger.Database) -> Seen:
-    seen = Seen(_tip(db))
-    text = "CREATE INDEX ON Account (k)"
-    try:
-        outcome = db.execute_transaction([(text, [])])
-    except (AlreadyExistsError, StatementError):
-        seen.before = _tip(db)
-        return seen
-    assert outcome.block_address is not None
-    assert outcome.results[0] is not None
-    seen.block, seen.before = outcome.block_address.sequence_no, outcome.block_address.sequence_no
-    seen.statements.append((text, [], list(outcome.results[0].rows)))
-    return seen
-
-
 def replay(model: NaiveLedger, seen: Seen) -> bool:
     """Execute again; tell whether every row is the same, without regard to order, which PartiQL leaves open."""
-    for text, values, rows in seen.statements:
-        ids = [row["documentId"] for row in rows if isinstance(row, dict) and "documentId" in row]
-        if text.startswith("CREATE"):
-            ids = [row["tableId"] for row in rows if isinstance(row, dict)]
-            model.run(text, values, [str(i) for i in ids])
-        elif sorted(map(repr, model.run(text, values, [str(i) for i in ids]))) != sorted(map(repr, rows)):
-            return False
-    return True
+    try:
+        for text, values, rows in seen.statements:
+            if rows is None:
+                model.run(text, values, [f"{n:022}" for n in range(KEYS)])
+                continue
+            ids = [str(row.get("documentId", row.get("tableId"))) for row in rows if isinstance(row, dict)]
+            found = model.run(text, values, ids)
+            if not text.startswith("CREATE INDEX") and sorted(map(repr, found)) != sorted(map(repr, rows)):
+                return False
+    except (StatementError, AlreadyExistsError):
+        return seen.refused and rows is None
+    return not seen.refused
 
 
 @pytest.mark.usefixtures("_eager_switching")
@@ -156,12 +183,15 @@ def test_concurrent_transactions_equal_the_serial_order_of_their_blocks(tmp_path
             assert outcome.block_address is not None
             assert outcome.results[0] is not None
             noted.append(Seen(-1, -1, outcome.block_address.sequence_no, [(text, values, outcome.results[0].rows)]))
-        threads = [threading.Thread(target=client, args=(db, seed * 100 + i, noted, conflicts)) for i in range(WORKERS)]
+        audits = [str(row) for row in db.execute(TABLE_IDS, "Audit").rows]
+        threads = [
+            threading.Thread(target=client, args=(db, seed * 100 + i, noted, conflicts, audits)) for i in range(WORKERS)
+        ]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        final = sorted(map(repr, db.execute("SELECT id, a.k, a.n FROM Account AS a BY id").rows))
+        final = [sorted(map(repr, db.execute(text).rows)) for text in FINALLY]
 
     states = {-1: NaiveLedger()}
     model = NaiveLedger()
@@ -174,5 +204,9 @@ def test_concurrent_transactions_equal_the_serial_order_of_their_blocks(tmp_path
     for seen in noted:
         if seen.block is None:
             assert any(replay(states[i].copy(), seen) for i in range(seen.after, seen.before + 1)), seen
-    assert sorted(map(repr, model.run("SELECT id, a.k, a.n FROM Account AS a BY id", [], []))) == final
-    assert len(noted) > WORKERS * TRANSACTIONS // 2, "too many conflicts for the test to mean anything"
+    assert [sorted(map(repr, model.run(text, [], []))) for text in FINALLY] == final
+    assert sum(not seen.refused for seen in noted) > WORKERS * TRANSACTIONS // 2, (
+        "too little for the test to mean anything"
+    )
+    assert any(seen.refused for seen in noted)
+    assert len(audits) > 1
