@@ -82,6 +82,7 @@ class Compiler:
         self.next_slot = self.first_slot = 1 + parameter_count
         self.reads: set[int] = set()
         self.implied: tuple[Hint, ...] = ()  # what a row of the query compiled last says of outer rows
+        self.kept_slots: set[int] = set()
         self.makes_foreign = False  # bags, or MISSING inside of collections, may come into results
         self._plan_query = plan_query
 
@@ -89,6 +90,11 @@ class Compiler:
         """Give the first of `count` new slots."""
         self.next_slot += count
         return self.next_slot - count
+
+    def kept_slot(self) -> int:
+        """Give a new slot for what is computed once a statement: it is no part of a row."""
+        self.kept_slots.add(self.next_slot)
+        return self.slots()
 
     def refuse(self, message: str, at: int) -> NoReturn:
         raise error_at(PlanError, message, self.text, at)
@@ -165,7 +171,7 @@ class Compiler:
 
     def once(self, evaluate: Evaluate) -> Evaluate:
         """Evaluate at most once in an execution."""
-        slot = self.slots()
+        slot = self.kept_slot()
 
         def remembered(env: Env) -> QueryValue:
             value: QueryValue = env[slot]

@@ -154,7 +154,7 @@ class Order:
         own = frozenset(leaf.slots)
         rows = leaf.rows(self.compiler, None, all_hold([c for c in checked if c.reads <= own]))
         rest = all_hold([c for c in checked if not c.reads <= own])
-        self.steps.append(hashed(rows, leaf.slots, probe.key, probe.value, rest, self.compiler.slots()))
+        self.steps.append(hashed(rows, leaf.slots, probe.key, probe.value, rest, self.compiler.kept_slot()))
 
     def _visit_outer_join(self, leaf: JoinPlan) -> None:
         kept = frozenset(leaf.left.slots)

@@ -57,7 +57,7 @@ class _Function:
 class _Windows:
     """The window functions of one query; found while what stands above them is compiled."""
 
-    def __init__(self, compiler: Compiler, inner: Scope, below: range) -> None:
+    def __init__(self, compiler: Compiler, inner: Scope, below: Sequence[int]) -> None:
         self.compiler, self.inner, self.below = compiler, inner, below
         self.functions: list[_Function] = []
         self.outer = Scope(inner.parent, inner.names, inner.sources, inner.queries, self)
@@ -129,7 +129,8 @@ def plan_windows(compiler: Compiler, inner: Scope, first_slot: int, below: Rows)
     Args:
         first_slot: the slots from there on are those of this query.
     """
-    windows = _Windows(compiler, inner, range(first_slot, compiler.next_slot))
+    of_rows = [slot for slot in range(first_slot, compiler.next_slot) if slot not in compiler.kept_slots]
+    windows = _Windows(compiler, inner, of_rows)
     return lambda: windows.rows(below), windows.outer
 
 
