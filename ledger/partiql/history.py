@@ -1,4 +1,4 @@
-"""history() and the committed view: documents as their revisions.
+"""history(), AS OF and the committed view: documents as their revisions, or as they were.
 
     {blockAddress: {strandId, sequenceNo}, hash, data, metadata: {id, version, txTime, txId}}
 
@@ -8,22 +8,27 @@ Rules:
 - A revision is active from its transaction's time to that of the next revision of the document. `history(T, start, end)` gives
   the revisions that were active at some time from `start` to `end`, both included: at exactly a change both revisions are.
 
+- `T AS OF n` gives the documents as they were after block n, `T AS OF time` as after the last block whose blockTimestamp (which is
+  the txTime of its revisions) is not later. Beyond the last block nothing has happened yet: that is the last block. A time in the
+  future is an error, as in history(). What this transaction has not yet committed is in neither.
+
 Source: QLDB developer guide, "Querying revision history".
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from ledger.block import address_struct
 from ledger.errors import EvaluationError
 from ledger.partiql.code import Env, Evaluate
-from ledger.partiql.comparison import a_type_of, bare, is_absent
+from ledger.partiql.comparison import a_type_of, bare, is_absent, shown
 from ledger.partiql.context import Document
+from ledger.query_values import QueryValue
 from ledger.values import Timestamp, Value
 
-__all__ = ["Interval", "committed_struct"]
+__all__ = ["AsOf", "Interval", "committed_struct"]
 
 
 _END_OF_TIME = (10**18, 0)
@@ -100,3 +105,47 @@ def _moment(bound: Evaluate, env: Env) -> Timestamp:
     if not isinstance(plain, Timestamp):
         raise EvaluationError(f"history() takes timestamps, not {a_type_of(value)}")
     return plain
+
+
+@dataclass(frozen=True, slots=True)
+class AsOf:
+    """The moment of AS OF: a block's sequence number, or a time."""
+
+    moment: Evaluate
+
+    def select(self, env: Env, documents: Iterator[Document]) -> Iterator[Document]:
+        """Give of each document the version of that moment, if it was there; they come by document id, then by version.
+
+        Raises:
+            EvaluationError: the moment is neither, or in the future.
+        """
+        was_there = self.check(self.moment(env), env[0].context.now)
+        return _last_of_each(documents, was_there)
+
+    @staticmethod
+    def check(moment: QueryValue, now: Timestamp | None) -> Callable[[Document], bool]:
+        """Give what tells whether a revision was there at a moment. Raises EvaluationError."""
+        plain = bare(moment)
+        if type(plain) is int:
+            if plain < 0:
+                raise EvaluationError(f"AS OF takes the sequence number of a block, 0 or more, not {shown(plain)}")
+            return lambda document: document.block_address is not None and document.block_address.sequence_no <= plain
+        if not isinstance(plain, Timestamp):
+            raise EvaluationError(f"AS OF takes a timestamp or the sequence number of a block, not {a_type_of(moment)}")
+        instant = plain.instant()
+        if now is not None and instant > now.instant():
+            raise EvaluationError(f"AS OF a time in the future: {plain}, now is {now}")
+        return lambda document: document.tx_time is not None and document.tx_time.instant() <= instant
+
+
+def _last_of_each(documents: Iterator[Document], was_there: Callable[[Document], bool]) -> Iterator[Document]:
+    last: Document | None = None
+    for document in documents:
+        if last is not None and last.document_id != document.document_id:
+            if last.data is not None:
+                yield last
+            last = None
+        if was_there(document):
+            last = document
+    if last is not None and last.data is not None:
+        yield last

@@ -267,16 +267,19 @@ class QueryParser(ExpressionParser):
         return None
 
     def source(self) -> Source:
-        """Read `[UNPIVOT] expression [AS alias] [AT alias] [BY alias]`."""
+        """Read `[UNPIVOT] expression [AS OF moment] [AS alias] [AT alias] [BY alias]`."""
         at = self.token.at
         unpivot = self.accept("unpivot")
         expression = self.expression(OPERAND)
+        as_of = None
         if self.token.word == "as" and self.peek().word == "of":
-            self.refuse("AS OF is not supported yet; history(table, start, end) shows the past", self.token.at)
+            self.advance()
+            self.advance()
+            as_of = self.expression(OPERAND)
         alias = self.alias()
         at_alias = self.name("an alias") if self.accept("at") else None
         by_alias = self.name("an alias") if self.accept("by") else None
-        return Source(expression, alias, at_alias, by_alias, unpivot, at)
+        return Source(expression, alias, at_alias, by_alias, unpivot, at, as_of)
 
     def several(self, read: Callable[[], _T]) -> tuple[_T, ...]:
         """Read one or more between commas."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from ledger.block import SYSTEM_TABLE_NAME
 from ledger.catalog import EACH, Table
+from ledger.errors import EvaluationError
 from ledger.partiql import history
 from ledger.partiql.code import Code, Env, Evaluate, Rows, SlotPath, constant
 from ledger.partiql.comparison import bare
@@ -36,7 +37,7 @@ _SYSTEM_FIELDS = frozenset({"tableId", "name", "indexes", "status", "tags"})
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SourcePlan:
-    """One source, bound to slots. `kind`: table, committed, history, system, values, unpivot."""
+    """One source, bound to slots. `kind`: table, committed, history, as_of, system, values, unpivot."""
 
     node: Source
     kind: str
@@ -45,7 +46,7 @@ class SourcePlan:
     reads: frozenset[int]
     table: Table | None = None
     values: Evaluate | None = None
-    interval: history.Interval | None = None
+    interval: history.Interval | history.AsOf | None = None
     path: SlotPath | None = None  # of values that are a path into another source
 
     @property
@@ -73,7 +74,7 @@ class SourcePlan:
         assert stored is not None
         if way is None:
             compiler.scans[stored.table.name] = None
-        view = history.committed_struct if self.kind != "table" else None
+        view = history.committed_struct if self.kind not in ("table", "as_of") else None
         return _document_rows(self.slot, way.documents if way else scan(stored), view, predicate)
 
     def _value_rows(self, predicate: Evaluate) -> Rows:
@@ -178,7 +179,7 @@ def declare(compiler: Compiler, node: Source, scope: Scope, *, ordinals: bool = 
         PlanError: no such table or variable, or a clause that it cannot have.
     """
     plan = _resolved(compiler, node, scope, ordinals)
-    if node.by_alias is not None and plan.kind not in ("table", "committed", "history"):
+    if node.by_alias is not None and plan.kind not in ("table", "committed", "history", "as_of"):
         compiler.refuse("BY names a document's id; this is no table", node.at)
     name = _implied_alias(node.expression) if node.alias is None else node.alias
     fields = {"committed": _COMMITTED_FIELDS, "history": _COMMITTED_FIELDS, "system": _SYSTEM_FIELDS}.get(plan.kind)
@@ -213,6 +214,8 @@ def _implied_alias(expression: Expression) -> str | None:
 
 
 def _resolved(compiler: Compiler, node: Source, scope: Scope, ordinals: bool) -> SourcePlan:
+    if node.as_of is not None:
+        return _past(compiler, node, node.as_of, scope)
     found = None if node.unpivot else _stored(compiler, node, scope)
     if found is not None:
         return found
@@ -267,6 +270,28 @@ def _stored(compiler: Compiler, node: Source, scope: Scope) -> SourcePlan | None
     slot = compiler.slots(2)
     at_slot = compiler.slots() if node.at_alias is not None else None
     return SourcePlan(node, kind, slot, at_slot, reads, table, interval=interval)
+
+
+def _past(compiler: Compiler, node: Source, as_of: Expression, scope: Scope) -> SourcePlan:
+    """Plan `T AS OF moment`; also of the committed view, and of a dropped table by its id."""
+    expression = node.expression
+    if node.unpivot or not isinstance(expression, Name) or scope.query(expression.text) is not None:
+        compiler.refuse("AS OF follows a table's name", as_of.at)
+    name = expression.text.removeprefix(_COMMITTED)
+    table = compiler.catalog.by_id.get(name) or table_named(compiler, name, expression.at)
+    compiler.tables[table.name] = None
+    code, reads = compiler.recorded(as_of, scope)
+    if reads:
+        compiler.refuse("AS OF takes one moment for the whole statement: a constant or a parameter", as_of.at)
+    if code.constant:
+        try:
+            history.AsOf.check(compiler.value(code), None)
+        except EvaluationError as error:
+            compiler.refuse(str(error), as_of.at)
+    kind = "as_of" if name == expression.text else "history"
+    slot = compiler.slots(2)
+    at_slot = compiler.slots() if node.at_alias is not None else None
+    return SourcePlan(node, kind, slot, at_slot, frozenset(), table, interval=history.AsOf(code.run))
 
 
 def _history_of(compiler: Compiler, call: Call, scope: Scope) -> tuple[Table, history.Interval, frozenset[int]]:

@@ -11,7 +11,7 @@ from ledger.partiql.comparison import bare, text_of
 from ledger.partiql.context import Document
 from ledger.partiql.estimates import FETCH, LOOK_UP, Estimates
 from ledger.partiql.hints import Either, Equality, Hint
-from ledger.partiql.history import Interval
+from ledger.partiql.history import AsOf, Interval
 from ledger.partiql.index_ways import OnKey, index_way
 from ledger.partiql.way import Direction, Documents, Way, once
 from ledger.query_values import Bag, QueryValue
@@ -25,12 +25,12 @@ _ID = ()
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A table as FROM sees it. `kind`: table, committed, history; `slot`: of the value, the next one is the document's."""
+    """A table as FROM sees it. `kind`: table, committed, history, as_of; `slot`: of the value, the next one is the document's."""
 
     table: Table
     kind: str
     slot: int
-    interval: Interval | None = None
+    interval: Interval | AsOf | None = None
 
     def of_document(self, path: SlotPath) -> IndexKey | None:
         """Give the path inside of the document, `()` for its id; None if the path leads elsewhere."""
@@ -41,6 +41,8 @@ class Stored:
             return None
         if self.kind == "table":
             return fields
+        if self.kind == "as_of":
+            return None
         if fields == ("metadata", "id"):
             return _ID
         return fields[1:] or None if self.kind == "committed" and fields[0] == "data" else None

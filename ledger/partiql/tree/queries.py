@@ -29,7 +29,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One thing that FROM ranges over."""
+    """One thing that FROM ranges over. `as_of`: the block or the time at which it is looked at, None: now."""
 
     expression: Expression
     alias: str | None
@@ -37,6 +37,7 @@ class Source:
     by_alias: str | None
     unpivot: bool
     at: int
+    as_of: Expression | None = None
 
 
 @dataclass(frozen=True, slots=True)

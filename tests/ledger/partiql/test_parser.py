@@ -194,7 +194,6 @@ def test_a_number_longer_than_python_would_convert_is_refused() -> None:
     ("text", "what"),
     [
         ("EXPLAIN SELECT * FROM T", "EXPLAIN"),
-        ("SELECT * FROM T AS OF 5", "AS OF"),
         ("SELECT * FROM T LET 1 AS x", "LET"),
         ("SELECT a FROM T GROUP PARTIAL BY a", "GROUP PARTIAL BY"),
         ("WITH RECURSIVE a AS (SELECT 1 FROM T) SELECT * FROM a", "WITH RECURSIVE"),

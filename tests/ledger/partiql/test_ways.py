@@ -242,3 +242,11 @@ def test_counts_decide_whether_a_join_looks_up_or_holds_by_key() -> None:
     assert (statistics.documents_read, statistics.look_ups) == (660, 0)
     statistics = world.execute("SELECT * FROM Many AS m, Few AS f WHERE f.k = m.k AND m.id = 5").statistics
     assert statistics.look_ups == 1
+
+
+def test_as_of_by_document_id_reads_the_history_of_one_document() -> None:
+    world = PlainWorld({"T": [{"a": n} for n in range(5)]})
+    statement = "SELECT t.a FROM T AS OF 3 AS t BY id WHERE id = 'D000000000000000000003'"
+    result = world.execute(statement)
+    assert result.rows == [{"a": 1}]
+    assert (result.statistics.look_ups, result.statistics.scans, world.calls) == (1, (), ["history"])
