@@ -80,7 +80,7 @@ def publish(
         broker, names = _stream(kafka, config, prefix, ledger)
         options = Options(value_format, partitions, max_message_bytes or MESSAGE_BYTES_MAX)
         with closing(JournalReader.open(data / ledger)) as journal:
-            state = PublisherState(data / ledger / "publisher.json", kafka)
+            state = PublisherState(data / ledger / "publisher.json", kafka, lambda line: typer.echo(line, err=True))
             try:
                 Publisher(broker, journal, names, options, state, stop).run(
                     until_block, until_caught_up=until_caught_up

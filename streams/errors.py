@@ -3,6 +3,8 @@
     StreamError
       KafkaUnavailableError   Kafka, or what is needed to start one, cannot be had now: try again later
       BrokerError             Kafka refused a request: carries Kafka's name of the error
+      ClientSettingsError     librdkafka does not take a key or value that it was given
+      RecordTooLargeError     a record is larger than records may be
       ProducerFencedError     another producer with our transactional id came after us; the publisher finds out whose it is
       OwnedElsewhereError     another publisher owns this stream: carries what it says of itself
       TopicSettingsError      a topic would lose history or refuse a block: carries the command that mends it
@@ -20,12 +22,14 @@ from typing import ClassVar
 
 __all__ = [
     "BrokerError",
+    "ClientSettingsError",
     "ForeignStreamError",
     "ForkError",
     "HistoryLostError",
     "KafkaUnavailableError",
     "OwnedElsewhereError",
     "ProducerFencedError",
+    "RecordTooLargeError",
     "StreamError",
     "TopicSettingsError",
 ]
@@ -49,6 +53,21 @@ class BrokerError(StreamError):
     def __init__(self, message: str, code: str) -> None:
         super().__init__(f"{message} ({code})")
         self.code = code
+
+
+class ClientSettingsError(StreamError):
+    """librdkafka does not know a key, or does not take its value, or cannot read a file that it names."""
+
+
+class RecordTooLargeError(StreamError):
+    """A record is larger than the topics take by this publisher's own settings. Sizes in bytes."""
+
+    def __init__(self, topic: str, size: int, size_max: int) -> None:
+        super().__init__(
+            f"a record for topic {topic} has {size} bytes, and --max-message-bytes is {size_max}. Raise it, and the topics' "
+            "max.message.bytes with it (the next start says how)"
+        )
+        self.topic, self.size, self.size_max = topic, size, size_max
 
 
 class ProducerFencedError(StreamError):

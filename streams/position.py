@@ -71,7 +71,7 @@ def position_of(tail: Sequence[ReadRecord], *, whole: bool) -> Position | None:
     if recorded is None:
         return Position()
     strand_id = (recorded.key or b"").decode(errors="replace")
-    ends: dict[str, list[int]] = orjson.loads(recorded.headers[ENDS_HEADER])
+    ends = _ends_of(recorded)
     if last is None:
         return Position(kafka_tx_from=0, ends=ends, strand_id=strand_id)
     address, block_hash = _block_of(last)
@@ -109,8 +109,20 @@ def proof_of(record: ReadRecord) -> dict[str, Value]:
 
 
 def control_of(record: ReadRecord) -> dict[str, Value] | None:
-    """Give the payload of a CONTROL record; None for other records."""
-    return payload_of(record.value or b"") if _type(record) == b"CONTROL" else None
+    """Give the payload of a CONTROL record; None for other records.
+
+    Raises:
+        ForeignStreamError: its type or its value is none that a publisher of ours writes.
+    """
+    if _type(record) != b"CONTROL":
+        return None
+    try:
+        payload = payload_of(record.value or b"")
+    except (InvalidValueError, ValueError) as error:
+        raise ForeignStreamError(f"{record} was not written by a publisher of Strandline: {error}") from error
+    if not isinstance(payload.get("controlRecordType"), str):
+        raise ForeignStreamError(f"{record} was not written by a publisher of Strandline: it has no controlRecordType")
+    return payload
 
 
 def payload_of(value: bytes) -> dict[str, Value]:
@@ -129,6 +141,19 @@ def _type(record: ReadRecord) -> bytes:
     if found not in (b"BLOCK_SUMMARY", b"CONTROL"):
         raise ForeignStreamError(f"{record} was not written by a publisher of Strandline: its type is {found!r}")
     return found
+
+
+def _ends_of(record: ReadRecord) -> dict[str, list[int]]:
+    try:
+        ends = orjson.loads(record.headers[ENDS_HEADER])
+    except orjson.JSONDecodeError as error:
+        raise ForeignStreamError(f"{ENDS_HEADER} of {record} is no JSON: {error}") from error
+    if not isinstance(ends, dict) or not all(
+        isinstance(of_topic, list) and all(type(end) is int and end >= LOST for end in of_topic)
+        for of_topic in ends.values()
+    ):
+        raise ForeignStreamError(f"{ENDS_HEADER} of {record} does not give a list of ends for each topic")
+    return ends
 
 
 def _block_of(record: ReadRecord) -> tuple[BlockAddress, bytes]:

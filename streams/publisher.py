@@ -1,7 +1,7 @@
 """The publisher's life: take the stream over, publish, and when something fails find out what to do about it.
 
     Kafka is away, or a kafka_tx failed       take over again, after a while that grows up to a few seconds; for ever
-    fenced, and a newer OWNER record exists   stop, and say who owns the stream
+    a newer OWNER record exists               stop, and say who owns the stream; looked for before each further take-over
     fenced, and none exists                   it was our own time-out: take over once more
     the stream tells another history, a       stop, and say why: nobody but a person can decide that
     topic would lose some, ...
@@ -68,7 +68,8 @@ class Publisher:
             "startTime": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         }
         self._options = replace(options, owner=owner)
-        self._owned_until: int | None = None  # the end of block-summary behind our last OWNER record
+        self._backoff_s = _BACKOFF_S
+        self._owned_until: int | None = None  # the end of block-summary behind what we wrote there last
         self._fenced = False
 
     def run(self, until: int | None = None, *, until_caught_up: bool = False) -> None:
@@ -82,29 +83,27 @@ class Publisher:
             StreamError: what a person must decide: ForkError, TopicSettingsError, OwnedElsewhereError and their like.
             IntegrityError: the journal, or a record of the stream, is damaged.
         """
-        backoff_s = _BACKOFF_S
         self._state.set("starting")
         while not self._stop.is_set():
             try:
-                writer = self._take_over()
-                backoff_s = _BACKOFF_S
-                if self._publish(writer, until, until_caught_up):
+                if self._publish(self._take_over(), until, until_caught_up):
                     break
                 continue
             except _Stopped:
                 break
             except ProducerFencedError as error:
                 self._fenced = True
-                self._state.set("waiting for Kafka", str(error))
+                self._state.waiting(str(error))
             except (KafkaUnavailableError, BrokerError) as error:
-                self._state.set("waiting for Kafka", str(error))
-            self._stop.wait(backoff_s * random.uniform(0.5, 1.5))
-            backoff_s = min(2 * backoff_s, _BACKOFF_MAX_S)
+                self._state.waiting(str(error))
+            self._stop.wait(self._backoff_s * random.uniform(0.5, 1.5))
+            self._backoff_s = min(2 * self._backoff_s, _BACKOFF_MAX_S)
         self._state.set("stopped")
 
     def _take_over(self) -> StreamWriter:
-        if self._fenced:
-            self._stop_if_owned_elsewhere()
+        self._broker.wait_until_it_answers(self._wait_for_others)
+        if self._owned_until is not None:
+            self._stop_if_owned_elsewhere(self._owned_until)
         writer = take_over(self._broker, self._journal, self._names, self._options, self._wait_for_others)
         self._owned_until, self._fenced = writer.block_summary_end, False
         return writer
@@ -121,6 +120,7 @@ class Publisher:
             if began > inspect_at:
                 return False
             count = writer.publish(until)
+            self._owned_until = writer.block_summary_end
             if count == 0 and until_caught_up:
                 return True
             if count == 0:
@@ -128,27 +128,33 @@ class Publisher:
                 self._state.tick()
                 continue
             self._state.published(writer.sequence_no)
+            self._backoff_s = (
+                _BACKOFF_S  # not before: what takes over and then always fails would fill block-summary with OWNER
+            )
             if count > _BUSY_BLOCKS:
                 self._stop.wait(max(0.0, began + _BUSY_PERIOD_S - time.monotonic()))
         return True
 
     def _wait_for_others(self, reason: str) -> None:
-        self._state.set("waiting for Kafka", reason)
+        self._state.waiting(reason)
         if self._stop.wait(_TICK_S):
             raise _Stopped
 
-    def _stop_if_owned_elsewhere(self) -> None:
-        """Look for an OWNER record behind ours.
+    def _stop_if_owned_elsewhere(self, owned_until: int) -> None:
+        """Look for an OWNER record behind `owned_until`, before a newer publisher is fenced by an older one.
 
         Raises:
             OwnedElsewhereError: there is one.
             KafkaUnavailableError, BrokerError: nobody knows. Ask again first: two publishers would fence each other for ever.
         """
         block_summary = Partition(self._names.block_summary, 0)
-        end = self._broker.decided_ends([block_summary], self._wait_for_others)[block_summary]
-        if self._owned_until is None or end <= self._owned_until:
+        if block_summary.topic not in self._broker.topics():
             return
-        for record in read_records(self._broker, {block_summary: self._owned_until}):
+        if self._fenced:  # by somebody who is about to say so; else the open kafka_tx may be our own
+            self._broker.decided_ends([block_summary], self._wait_for_others)
+        if self._broker.stable_ends([block_summary])[block_summary] <= owned_until:
+            return
+        for record in read_records(self._broker, {block_summary: owned_until}):
             control = control_of(record)
             if control and control.get("controlRecordType") == "OWNER" and control.get("publisherId") != self._id:
                 raise OwnedElsewhereError(control)

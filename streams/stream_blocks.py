@@ -8,7 +8,8 @@ out of order or altered is met at its place.
     Cars, partition 0  |3|5|            the next one must be revision 3
     Cars, partition 1  |4|              the next one must be revision 4
 
-Only what is stable when reading starts is read, so that a publisher may go on meanwhile. Every block is verified by `ledger.verify`: hashes
+Only what is stable when reading starts is read, so that a publisher may go on meanwhile; what the other partitions have by then of later
+blocks is compared with the summaries of these. Every block is verified by `ledger.verify`: hashes
 from the documents up, chain link, sequence of each table.
 """
 
@@ -18,6 +19,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
@@ -26,12 +28,14 @@ from ledger.block import Block, Revision, TableRevisions
 from ledger.block_reading import RevisionRecord, record_of_struct, summary_of_struct
 from ledger.errors import IntegrityError
 from ledger.verify import verify_block, verify_chain_link, verify_table_sequences
-from streams.broker import Broker, Partition, kafka_errors
+from streams.broker import Broker, Partition
 from streams.errors import ForeignStreamError, KafkaUnavailableError
+from streams.inspection import Identity, revisions_of
+from streams.librdkafka import kafka_errors, made_client
 from streams.partitioner import partition_of
 from streams.position import control_of, proof_of
 from streams.records import RECORD_TYPE_HEADER
-from streams.topic_reader import ReadRecord, consumer_config, read_record
+from streams.topic_reader import ReadRecord, consumer_config, read_record, read_records
 from streams.topics import TopicNames
 
 __all__ = ["StreamBlock", "StreamBlocks"]
@@ -56,7 +60,7 @@ class StreamBlocks:
     """
 
     def __init__(self, broker: Broker, names: TopicNames) -> None:
-        self._names = names
+        self._broker, self._names = broker, names
         self._counts = {topic: n for topic, n in broker.topics().items() if names.is_ours(topic)}
         if names.block_summary not in self._counts:
             raise ForeignStreamError(
@@ -155,20 +159,47 @@ class StreamBlocks:
             raise _at(record, error) from error
 
     def _check_rests(self) -> None:
-        """See that no partition has more than the summaries told of: only later blocks' records may be there."""
+        """See that what the partitions have more than the summaries told of is that which the next summaries tell of, in this order."""
+        rests = {partition: list(iter(partial(self._queues.take, partition), None)) for partition in self._ends}
+        rests = {partition: rest for partition, rest in rests.items() if rest}
         tip = -1 if self._previous is None else self._previous.sequence_no
-        for partition in self._ends:
-            record = self._queues.take(partition)
-            if record is not None and self._record_of(record).block_address.sequence_no <= tip:
-                raise IntegrityError(f"{record} is there a second time, or belongs to no block", address=partition)
+        for partition, rest in rests.items():
+            if self._record_of(rest[0]).block_address.sequence_no <= tip:
+                raise IntegrityError(f"{rest[0]} is there a second time, or belongs to no block", address=partition)
+        for block in self._later_blocks() if rests else ():
+            for partition, _, identity in revisions_of(block, self._names, self._counts):
+                if rest := rests.get(partition, []):
+                    self._compare_identity(rest.pop(0), identity)
+            if not any(rests.values()):
+                return
+        for partition, rest in rests.items():
+            if rest:
+                raise IntegrityError(f"{rest[0]} belongs to no block", address=partition)
+
+    def _later_blocks(self) -> Iterator[Block]:
+        """Give the summaries that came since the reading began."""
+        block_summary = Partition(self._names.block_summary, 0)
+        from_offset = self._ends[block_summary]
+        self._broker.decided_ends([block_summary], self._broker.patience(_SILENCE_S))
+        for record in read_records(self._broker, {block_summary: from_offset}):
+            if control_of(record) is None:
+                yield summary_of_struct(proof_of(record))
+
+    def _compare_identity(self, record: ReadRecord, expected: Identity) -> None:
+        found = self._record_of(record)
+        actual = (found.block_hash, found.table_id, found.table_sequence_no)
+        if actual != expected:
+            raise IntegrityError(
+                f"{record} is not what its block's summary tells of", address=record, expected=expected, actual=actual
+            )
 
 
 class _Queues:
     """All partitions at once through one consumer, each as a queue; one that runs ahead is paused."""
 
     def __init__(self, broker: Broker, starts: Mapping[Partition, int], ends: Mapping[Partition, int]) -> None:
+        self._consumer = made_client(Consumer, {**consumer_config(broker), "queued.max.messages.kbytes": 16384})
         with kafka_errors("cannot read from Kafka"):
-            self._consumer = Consumer({**consumer_config(broker), "queued.max.messages.kbytes": 16384})
             self._consumer.assign([TopicPartition(*p, start) for p, start in starts.items()])
         self._ends = ends
         self._open = {p for p in ends if starts[p] < ends[p]}

@@ -15,27 +15,37 @@ import orjson
 from streams.broker import Broker, Partition, Written
 from streams.errors import BrokerError
 from streams.position import ENDS_HEADER, LOST
-from streams.topics import TopicNames, topic_settings
+from streams.topics import TopicNames, check_settings, topic_settings
 
 __all__ = ["StreamEnds"]
 
 
 class StreamEnds:
-    """Starts out knowing nothing; topics that are made here are empty, others are told by `found`."""
+    """Starts out knowing nothing; topics that are made here are empty, others are told by `found`.
+
+    `counts`: each topic's number of partitions.
+    """
 
     def __init__(self, broker: Broker, names: TopicNames, message_bytes_max: int) -> None:
-        self._broker, self._names = broker, names
-        self._settings = topic_settings(message_bytes_max)
+        self._broker, self._names, self._message_bytes_max = broker, names, message_bytes_max
+        self.counts: dict[str, int] = {}
         self._log: dict[str, list[int]] = {}
         self._visible: dict[str, list[int]] = {}
 
     def make_topics(self, topics: Mapping[str, int]) -> None:
-        """Make the topics that are not there, each with its number of partitions."""
+        """Make the topics that are not there, each with its number of partitions.
+
+        Raises:
+            TopicSettingsError: one is there, made by somebody else (a consumer that came first, say), and would lose history.
+        """
         there = self._broker.topics()
+        for topic, settings in self._broker.settings(t for t in topics if t in there and t not in self.counts).items():
+            check_settings(topic, settings, self._message_bytes_max, self._broker.bootstrap_servers)
         for topic, partitions in topics.items():
             if topic not in there:
-                self._broker.create_topic(topic, partitions, self._settings)
+                self._broker.create_topic(topic, partitions, topic_settings(self._message_bytes_max))
                 there[topic] = partitions
+            self.counts.setdefault(topic, there[topic])
             self._log.setdefault(topic, [0] * there[topic])
             if topic != self._names.block_summary:
                 self._visible.setdefault(topic, [0] * there[topic])
@@ -43,10 +53,7 @@ class StreamEnds:
     def found(self, log_ends: Mapping[Partition, int], visible_ends: Mapping[Partition, int]) -> None:
         """Note what an inspection of all partitions found."""
         self._log, self._visible = _by_topic(log_ends), _by_topic(visible_ends)
-
-    def counts(self) -> dict[str, int]:
-        """Give each topic's number of partitions."""
-        return {topic: len(ends) for topic, ends in self._log.items()}
+        self.counts = {topic: len(ends) for topic, ends in self._log.items()}
 
     def __contains__(self, topic: str) -> bool:
         return topic in self._log

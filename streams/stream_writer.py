@@ -86,7 +86,7 @@ class StreamWriter:
         controls[0].headers.append(self._ends_header())
         self._tx.begin()
         for control in controls:
-            self._tx.send(control)
+            self._tx.send(control, 0)
         self._commit()
 
     def mend(self) -> None:
@@ -102,8 +102,8 @@ class StreamWriter:
             for partition, record in missing:
                 if partition not in announced:
                     announced.add(partition)
-                    self._tx.send(self._republished(partition, block.sequence_no))
-                self._tx.send(record)
+                    self._tx.send(self._republished(partition, block.sequence_no), 0)
+                self._tx.send(record, partition.number)
                 sent += len(record.value)
             if sent > _KAFKA_TX_BYTES:
                 self._commit()
@@ -120,6 +120,7 @@ class StreamWriter:
 
         Raises:
             KafkaUnavailableError, BrokerError, ProducerFencedError: take over again.
+            TopicSettingsError, RecordTooLargeError: a person must mend it first.
         """
         block = self._next_block()
         if block is None:
@@ -140,7 +141,7 @@ class StreamWriter:
             block = following
             size += self._send(block)
         if block.sequence_no == until:
-            self._tx.send(self._control({"controlRecordType": "COMPLETED"}))
+            self._tx.send(self._control({"controlRecordType": "COMPLETED"}), 0)
         self._commit()
         self.sequence_no = block.sequence_no
         return block.sequence_no - first.sequence_no + 1
@@ -157,24 +158,22 @@ class StreamWriter:
 
     def _send(self, block: Block, *headers: tuple[str, bytes]) -> int:
         """Send a block's records; what a partition is ahead by is left out. Give their size."""
-        records = records_of(block, self._names, self._options.value_format)
-        records[-1].headers.extend(headers)
-        ahead = self._ahead
-        if ahead:
-            places = list(revisions_of(block, self._names, self._ends.counts()))
-            there = [(block.sequence_no, index) < ahead.get(partition, (0, 0)) for partition, index, _ in places]
-            records = [record for record, is_there in zip(records, [*there, False], strict=True) if not is_there]
-            for partition in [p for p, place in ahead.items() if place[0] <= block.sequence_no]:
-                del ahead[partition]
-        size = 0
-        for record in records:
-            self._tx.send(record)
-            size += len(record.value)
+        *details, summary = records_of(block, self._names, self._options.value_format)
+        places = revisions_of(block, self._names, self._ends.counts)
+        size = len(summary.value)
+        for record, (partition, index, _) in zip(details, places, strict=True):
+            if (block.sequence_no, index) >= self._ahead.get(partition, (0, 0)):
+                self._tx.send(record, partition.number)
+                size += len(record.value)
+        for partition in [p for p, place in self._ahead.items() if place[0] <= block.sequence_no]:
+            del self._ahead[partition]
+        summary.headers.extend(headers)
+        self._tx.send(summary, 0)
         self._sent = block.sequence_no
         return size
 
     def _missing_records(self, block: Block) -> list[tuple[Partition, Record]]:
-        places = list(revisions_of(block, self._names, self._ends.counts()))
+        places = list(revisions_of(block, self._names, self._ends.counts))
         if not any(self._lacks(partition, (block.sequence_no, index)) for partition, index, _ in places):
             return []
         records = records_of(block, self._names, self._options.value_format)

@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from streams.broker import Broker, Partition, kafka_errors
+from streams.broker import Broker, Partition
 from streams.errors import KafkaUnavailableError
+from streams.librdkafka import kafka_errors, made_client
 
 __all__ = ["ReadRecord", "consumer_config", "first_record", "last_record", "read_record", "read_records", "tails"]
 
@@ -82,8 +83,7 @@ def read_records(broker: Broker, from_offsets: Mapping[Partition, int]) -> Gener
     if not from_offsets:
         return
     reading = f"reading {', '.join(f'{p} from offset {offset}' for p, offset in from_offsets.items())}"
-    with kafka_errors(reading):
-        consumer = Consumer(consumer_config(broker))
+    consumer = made_client(Consumer, consumer_config(broker))
     with closing(consumer):
         with kafka_errors(reading):
             consumer.assign([TopicPartition(*partition, offset) for partition, offset in from_offsets.items()])

@@ -93,9 +93,8 @@ def check_settings(topic: str, actual: Mapping[str, str], message_bytes_max: int
     Raises:
         TopicSettingsError: with the command that mends it.
     """
-    for setting in ("cleanup.policy", "retention.ms", "retention.bytes"):
-        expected = topic_settings(message_bytes_max)[setting]
-        if actual.get(setting, expected) != expected:
+    for setting, expected in topic_settings(message_bytes_max).items():
+        if setting != "max.message.bytes" and actual.get(setting, expected) != expected:
             raise _wrong(topic, setting, expected, actual[setting], bootstrap_servers)
     size = int(actual.get("max.message.bytes", message_bytes_max))
     if size < message_bytes_max:

@@ -16,6 +16,7 @@ from typing import Any
 
 from block_builder import STRAND_ID, BlockBuilder, sealed
 from confluent_kafka import Producer
+from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from ledger.block import Block
 from ledger.journal import Journal, JournalReader
@@ -142,3 +143,19 @@ class World:
         producer = Producer(config)
         producer.init_transactions(30)
         return producer
+
+
+def configure(world: World, topic: str, setting: str, value: str) -> None:
+    """Alter a topic's setting, and return when the broker says so, too."""
+    entry = ConfigEntry(setting, value, incremental_operation=AlterConfigOpType.SET)
+    resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
+    for answer in world.broker.admin.incremental_alter_configs([resource]).values():
+        answer.result()
+    while world.broker.settings([topic])[topic][setting] != value:
+        world.broker.admin.poll(0.05)
+
+
+def delete_topic(world: World, topic: str) -> None:
+    world.broker.admin.delete_topics([topic])[topic].result()
+    while topic in world.broker.topics():
+        world.broker.admin.poll(0.05)

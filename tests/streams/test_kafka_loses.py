@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from confluent_kafka import TopicPartition
 from log_surgery import truncate_log
-from stream_world import World
+from stream_world import World, delete_topic
 
 from streams.errors import HistoryLostError, TopicSettingsError
 from streams.local_kafka import LocalKafka
@@ -185,6 +187,24 @@ def test_oldest_summaries_that_are_gone_stop_it_too(world: World) -> None:
     world.check()
 
 
+def test_a_broker_that_hangs_is_shown_and_sigterm_still_ends_it(world: World, own_broker: OwnBroker) -> None:
+    world.commit(3)
+    with world.running() as publisher:
+        world.wait_until_published()
+        os.kill(own_broker.broker.pid, signal.SIGSTOP)
+        try:
+            world.commit(3)
+            while world.state()["state"] != "waiting for Kafka":
+                world.stop.wait(0.05)
+            assert "not acknowledged yet" in world.state()["error"]
+            publisher.terminate()
+            assert publisher.wait(10) == 0
+        finally:
+            os.kill(own_broker.broker.pid, signal.SIGCONT)
+    world.publish()
+    assert world.check().blocks == 6
+
+
 def test_added_partitions_stop_it(world: World) -> None:
     from confluent_kafka.admin import NewPartitions
 
@@ -199,12 +219,6 @@ def test_added_partitions_stop_it(world: World) -> None:
     delete_topic(world, topic)
     world.publish()
     world.check()
-
-
-def delete_topic(world: World, topic: str) -> None:
-    world.broker.admin.delete_topics([topic])[topic].result()
-    while topic in world.broker.topics():
-        world.broker.admin.poll(0.05)
 
 
 def delete_records(world: World, topic: str, partition: int, before: int) -> None:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from dataclasses import replace
+from typing import ClassVar
 
 import pytest
-from stream_world import World
+from confluent_kafka.admin import NewPartitions
+from stream_world import World, delete_topic
 
 from ledger.block import SYSTEM_TABLE_NAME
 from streams import publisher
+from streams.broker import Broker
 from streams.formats import Format, format_of
+from streams.partitioner import partition_of
+from streams.position import ENDS_HEADER
 from streams.topics import TopicNames
 
 pytestmark = pytest.mark.kafka
@@ -105,6 +111,70 @@ def test_many_tables_are_each_given_their_topic_in_time(world: World) -> None:
     world.publish()
     report = world.check()
     assert (report.blocks, report.revisions) == (30, 60)
+
+
+def test_partitions_that_somebody_adds_meanwhile_get_nothing_and_no_document_moves(world: World) -> None:
+    world.broker = Broker(world.broker.bootstrap_servers, {"topic.metadata.refresh.interval.ms": "100"})
+    world.commit(10)
+    running = threading.Thread(target=lambda: world.publish(until=59))
+    running.start()
+    world.wait_until_published()
+    topic = world.table_topic()
+    world.broker.admin.create_partitions([NewPartitions(topic, 7)])[topic].result()
+    while world.broker.topics()[topic] != 7:
+        world.broker.admin.poll(0.05)
+    for number in range(10, 60):  # the producer hears of them between two of these
+        world.commit(1, documents=60)
+        world.wait_until_published(number)
+    running.join(60)
+    assert sum(len(world.read(topic, p)) for p in range(3)) == 60
+    for p in range(3):
+        assert {partition_of((record.key or b"").decode(), 3) for record in world.read(topic, p)} == {p}
+
+
+def test_the_recorded_ends_are_those_behind_the_records_that_readers_see(world: World) -> None:
+    for count in (1, 7, 20, 3):
+        world.commit(count)
+        world.publish(until=len(world.blocks()) - 1)
+    partitions = {p: world.read(world.table_topic(), p) for p in range(3)}
+    summaries = [record for record in world.read(world.names.block_summary) if ENDS_HEADER in record.headers]
+    assert len(summaries) >= 8  # each OWNER and each kafka_tx of blocks
+    before: dict[int, int] = dict.fromkeys(range(3), 0)
+    for record in summaries:
+        ends = json.loads(record.headers[ENDS_HEADER]).get(world.table_topic(), [0, 0, 0])
+        visible = {r.offset + 1 for p in range(3) for r in partitions[p]} | {0}
+        assert set(ends) <= visible
+        assert all(end >= before[p] for p, end in enumerate(ends))
+        before = dict(enumerate(ends))
+    world.commit(1)
+    world.publish()
+    ends_now = [max((record.offset + 1 for record in partitions[p]), default=0) for p in range(3)]
+    last = [record for record in world.read(world.names.block_summary) if ENDS_HEADER in record.headers][-1]
+    assert json.loads(last.headers[ENDS_HEADER])[world.table_topic()] == ends_now
+
+
+def test_what_fails_after_each_take_over_is_tried_again_ever_more_rarely(world: World) -> None:
+    class Impatient(threading.Event):
+        """Notes how long it was to wait, and does not."""
+
+        waits: ClassVar[list[float]] = []
+
+        def wait(self, timeout: float | None = None) -> bool:
+            self.waits.append(timeout or 0.0)
+            if len([wait for wait in self.waits if wait > 0.75]) > 2:
+                self.set()
+            return self.is_set() or super().wait(0.001)
+
+    collides = world.table_topic().replace(".", "_")  # Kafka's names of metrics do not tell the two apart
+    world.broker.create_topic(collides, 1, {})
+    world.commit(1)
+    world.stop = Impatient()
+    world.publish(until=10**9)
+    assert world.controls().count("OWNER") < 12
+    world.stop = threading.Event()
+    delete_topic(world, collides)
+    world.publish()
+    world.check()
 
 
 def test_two_ledgers_and_two_prefixes_do_not_meet(world: World) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 
 import pytest
 from stream_world import World
 
+from streams import publisher
 from streams.broker import Partition
+from streams.errors import StreamError
 
 pytestmark = pytest.mark.kafka
 
@@ -77,6 +80,33 @@ def test_of_two_publishers_the_first_stops_and_says_by_whom(world: World) -> Non
             world.wait_until_published()
             second.terminate()
             assert second.wait(60) == 0
+    assert world.check().blocks == 10
+
+
+def test_an_idle_publisher_whose_stream_was_taken_over_does_not_take_it_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publisher, "_INSPECT_EVERY_S", 3.0)
+    world.commit(5)
+    errors: list[StreamError] = []
+
+    def publish() -> None:
+        try:
+            world.publish(until=10**9)
+        except StreamError as error:
+            errors.append(error)
+
+    elder = threading.Thread(target=publish)
+    elder.start()
+    world.wait_until_published()
+    with world.running() as younger:
+        elder.join(60)
+        assert f"process {younger.pid}, has owned this stream since" in str(errors[0])
+        world.commit(5)
+        world.wait_until_published()
+        younger.terminate()
+        assert younger.wait(60) == 0
+    assert world.controls() == ["CREATED", "OWNER", "OWNER"]
     assert world.check().blocks == 10
 
 

@@ -6,14 +6,23 @@ import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
-from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
-from stream_world import World
+from stream_world import World, configure
 
 from ledger.journal import Journal
 from streams.broker import Broker
-from streams.errors import ForeignStreamError, ForkError, StreamError, TopicSettingsError
+from streams.errors import (
+    ClientSettingsError,
+    ForeignStreamError,
+    ForkError,
+    RecordTooLargeError,
+    StreamError,
+    TopicSettingsError,
+)
+from streams.position import ENDS_HEADER
+from streams.records import RECORD_TYPE_HEADER
 from streams.topics import TopicNames
 
 pytestmark = pytest.mark.kafka
@@ -70,6 +79,7 @@ SETTINGS = [
     ("retention.bytes", "1000000", "-1"),
     ("cleanup.policy", "compact", "delete"),
     ("max.message.bytes", "1000000", "67108864"),
+    ("message.timestamp.type", "LogAppendTime", "CreateTime"),
 ]
 
 
@@ -91,6 +101,38 @@ def test_a_setting_that_would_lose_history_is_refused_with_the_command_that_mend
     world.commit(3)
     world.publish()
     world.check()
+
+
+def test_a_topic_that_somebody_made_before_its_table_is_checked_before_its_first_record(world: World) -> None:
+    world.commit(3)
+    errors: list[StreamError] = []
+
+    def publish() -> None:
+        try:
+            world.publish(until=10**9)
+        except StreamError as error:
+            errors.append(error)
+
+    running = threading.Thread(target=publish)
+    running.start()
+    world.wait_until_published()
+    world.broker.create_topic(world.table_topic("Owners"), 1, {"message.timestamp.after.max.ms": str(2**63 - 1)})
+    configure(world, world.table_topic("Owners"), "retention.ms", "604800000")
+    world.commit(1, table="Owners")
+    running.join(60)
+    assert isinstance(errors[0], TopicSettingsError)
+    assert (errors[0].topic, errors[0].setting) == (world.table_topic("Owners"), "retention.ms")
+    assert world.read(world.table_topic("Owners")) == []
+
+
+def test_a_record_larger_than_records_may_be_stops_it_with_both_sizes(world: World) -> None:
+    world.options = replace(world.options, message_bytes_max=20_000)
+    world.commit(1)
+    world.commit(1, note="x" * 30_000)
+    with pytest.raises(RecordTooLargeError, match="--max-message-bytes is 20000") as refused:
+        world.publish()
+    assert (refused.value.topic, refused.value.size_max) == (world.table_topic(), 20_000)
+    assert refused.value.size > 60_000  # as text, and as its proof
 
 
 def test_a_foreign_open_kafka_tx_is_awaited_and_named(world: World) -> None:
@@ -141,6 +183,43 @@ def test_a_record_copied_to_the_end_of_its_partition_is_refused(world: World) ->
         world.publish()
 
 
+@pytest.mark.parametrize("value", [b"garbage", b"\xe0\x01\x00\xeagarbage", b"[1]", b'{"payload": {}}', b""])
+def test_a_foreign_control_record_is_refused(world: World, value: bytes) -> None:
+    world.commit(3)
+    world.publish()
+    append_to_block_summary(world, value, {RECORD_TYPE_HEADER: b"CONTROL"})
+    with pytest.raises(ForeignStreamError, match="was not written by a publisher of Strandline"):
+        world.check()
+
+
+@pytest.mark.parametrize("ends", [b"garbage", b"[]", b'{"t.x": 5}', b'{"t.x": [-2]}', b'{"t.x": ["0"]}'])
+def test_ends_that_are_none_are_refused(world: World, ends: bytes) -> None:
+    world.commit(3)
+    world.publish()
+    append_to_block_summary(
+        world,
+        b'{"payload": {"controlRecordType": "OWNER"}}',
+        {RECORD_TYPE_HEADER: b"CONTROL", ENDS_HEADER: ends},
+    )
+    with pytest.raises(ForeignStreamError, match=ENDS_HEADER):
+        world.publish()
+
+
+def append_to_block_summary(world: World, value: bytes, headers: dict[str, bytes]) -> None:
+    foreign = world.foreign_producer()
+    foreign.begin_transaction()
+    foreign.produce(world.names.block_summary, value, world.journal.strand_id, headers=list(headers.items()))
+    foreign.commit_transaction()
+
+
+def test_settings_that_librdkafka_does_not_take_are_said_at_once(world: World) -> None:
+    world.commit(1)
+    for config in ({"nosuch.key": "1"}, {"linger.ms": "soon"}, {"message.send.max.retries": "0"}):
+        world.broker = Broker(world.broker.bootstrap_servers, config)
+        with pytest.raises(ClientSettingsError):
+            world.publish()
+
+
 @pytest.mark.parametrize("key", ["enable.idempotence", "transactional.id", "partitioner", "isolation.level", "acks"])
 def test_keys_that_the_guarantee_rests_on_cannot_be_set(key: str) -> None:
     with pytest.raises(StreamError, match=key):
@@ -150,12 +229,3 @@ def test_keys_that_the_guarantee_rests_on_cannot_be_set(key: str) -> None:
 def test_a_table_name_that_kafka_would_not_take_is_named() -> None:
     with pytest.raises(StreamError, match="is no name for a Kafka topic"):
         TopicNames("strandline", "demo").of_table("x", "Grün")
-
-
-def configure(world: World, topic: str, setting: str, value: str) -> None:
-    entry = ConfigEntry(setting, value, incremental_operation=AlterConfigOpType.SET)
-    resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
-    for answer in world.broker.admin.incremental_alter_configs([resource]).values():
-        answer.result()
-    while world.broker.settings([topic])[topic][setting] != value:
-        world.broker.admin.poll(0.05)

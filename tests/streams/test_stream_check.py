@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from block_builder import BlockBuilder
-from stream_world import World
+from stream_world import World, delete_topic
 
 from ledger.errors import AlreadyExistsError, IntegrityError
 from ledger.journal import JournalReader
 from streams.broker import Partition
 from streams.check import check_stream
-from streams.errors import ForeignStreamError
+from streams.errors import ForeignStreamError, ForkError
+from streams.partitioner import partition_of
 from streams.rebuild import rebuild_ledger
-from streams.records import PROOF_HEADER, RECORD_TYPE_HEADER
+from streams.records import PROOF_HEADER, RECORD_TYPE_HEADER, Record, records_of
 from streams.topic_reader import ReadRecord
 from streams.topics import TopicNames, topic_settings
 
@@ -123,8 +127,6 @@ def summary_of_another_history(world: World, partitions: Partitions) -> None:
     other = BlockBuilder()
     for i in range(20):
         other.add(("Cars", f"Cars {i % 10}", {"n": i, "note": "forged"}))
-    from streams.records import records_of
-
     assert other.tip is not None
     forged = records_of(other.tip, world.names)[-1]
     summaries = partitions[Partition(world.names.block_summary, 0)]
@@ -178,6 +180,76 @@ def test_a_stream_that_lacks_the_journals_last_blocks_is_found_out_with_it(world
     reader.close()
 
 
+def test_records_that_are_published_again_in_another_format_are_right(world: World) -> None:
+    world.commit(20)
+    world.publish()
+    delete_topic(world, world.table_topic())
+    world.options = replace(world.options, value_format="ion")
+    world.commit(5)
+    world.publish()
+    assert world.check().revisions == 25
+
+
+def append(world: World, record: Record) -> None:
+    """Write a record to the end of its partition, as a program that is no publisher might."""
+    foreign = world.foreign_producer()
+    foreign.begin_transaction()
+    foreign.produce(
+        record.topic,
+        record.value,
+        record.key,
+        partition_of(record.key, 3),
+        timestamp=record.timestamp_ms,
+        headers=list(record.headers),
+    )
+    foreign.commit_transaction()
+
+
+def test_a_record_of_a_block_that_does_not_come_is_found_out(world: World) -> None:
+    world.commit(20)
+    world.publish()
+    append(world, records_of(BlockBuilder().add_many(30)[-1], world.names)[0])
+    with pytest.raises(IntegrityError, match="belongs to no block"):
+        check_stream(world.broker, world.names, None)
+
+
+@pytest.mark.parametrize("forged", [False, True])
+def test_what_is_published_while_the_check_begins_is_compared_with_its_summaries(
+    world: World, monkeypatch: pytest.MonkeyPatch, forged: bool
+) -> None:
+    """The ends of the tables' partitions are asked for after that of block-summary: they may have later blocks' records."""
+    right = world.broker.decided_ends
+    calls = 0
+
+    def then_more_is_published(*args: Any) -> dict[Partition, int]:
+        nonlocal calls
+        calls += 1
+        ends = right(*args)
+        if calls == 1:
+            monkeypatch.undo()
+            if forged:
+                append(world, records_of(BlockBuilder().add_many(21)[-1], world.names)[0])
+            world.commit(5)
+            publish(world)
+        return ends
+
+    world.commit(20)
+    world.publish()
+    monkeypatch.setattr(world.broker, "decided_ends", then_more_is_published)
+    if forged:
+        with pytest.raises(IntegrityError, match=r"is not what its block's summary tells of|belongs to no block"):
+            check_stream(world.broker, world.names, None)
+    else:
+        assert check_stream(world.broker, world.names, None).blocks == 20
+        assert world.check().blocks == 25
+
+
+def publish(world: World) -> None:
+    """Publish, also over what somebody else appended."""
+    with suppress(ForeignStreamError, ForkError):
+        world.publish()
+
+
 def test_a_record_without_our_headers_is_foreign(world: World) -> None:
     def without_headers(world: World, partitions: Partitions) -> None:
         records = longest(world, partitions)
@@ -218,8 +290,6 @@ def test_a_rebuild_names_the_first_wrong_block_and_leaves_nothing_at_its_place(w
 @pytest.mark.parametrize("value_format", ["json", "ion"])
 def test_a_block_near_the_size_limit_goes_through(world: World, value_format: str) -> None:
     """Control characters are the worst case: JSON needs six bytes for each."""
-    from dataclasses import replace
-
     from ledger.limits import Limits
 
     world.options = replace(world.options, value_format=value_format)

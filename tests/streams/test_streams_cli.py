@@ -74,12 +74,13 @@ def test_a_kafka_that_is_away_is_shown_and_sigterm_still_ends_it(tmp_path: Path)
     world = World(tmp_path, "127.0.0.1:1")
     world.commit(3)
     command = [sys.executable, "-m", "strandline", "publish", "--data", str(tmp_path), "--ledger", world.ledger]
-    process = subprocess.Popen([*command, "--kafka", "127.0.0.1:1"], cwd=ROOT)
-    path = world.directory / "publisher.json"
-    while not path.exists() or world.state()["state"] != "waiting for Kafka":
-        world.stop.wait(0.1)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(60) == 0
+    process = subprocess.Popen([*command, "--kafka", "127.0.0.1:1"], cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    with process.stderr as stderr:
+        assert stderr.readline().startswith("waiting for Kafka: 127.0.0.1:1 does not answer: ")
+        assert world.state()["state"] == "waiting for Kafka"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
     world.journal.close()
 
 
@@ -87,6 +88,16 @@ def test_a_wrong_command_line_is_said_with_exit_code_2(tmp_path: Path) -> None:
     arguments = ("publish", "--data", tmp_path, "--ledger", "x", "--kafka", "127.0.0.1:1")
     assert strandline(*arguments, "--format", "xml").returncode == 2
     assert strandline(*arguments, "--config", "novalue").returncode == 2
+
+
+def test_a_key_that_librdkafka_does_not_know_is_said_with_exit_code_1(tmp_path: Path) -> None:
+    world = World(tmp_path, "127.0.0.1:1")
+    world.journal.close()
+    where = ("--data", tmp_path, "--ledger", world.ledger, "--kafka", "127.0.0.1:1", "--config", "nosuch.key=1")
+    for command in ("publish", "check-stream"):
+        done = strandline(command, *where)
+        assert done.returncode == 1
+        assert 'No such configuration property: "nosuch.key"' in done.stderr
 
 
 def test_a_ledger_that_is_not_there_is_said_with_exit_code_3(tmp_path: Path) -> None:
