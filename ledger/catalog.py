@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
@@ -162,6 +162,13 @@ class Catalog:
     def with_table(self, version: int, table: Table) -> Catalog:
         """Give the catalogue in which `table` is new or changed."""
         return Catalog.of_tables(version, (dict(self.by_id) | {table.table_id: table}).values(), self.state)
+
+    def with_index(self, table_id: str, index: Index) -> Catalog:
+        """Give the catalogue in which an index of a table has another state."""
+        table = self.by_id[table_id]
+        indexes = tuple(index if old.index_id == index.index_id else old for old in table.indexes)
+        tables = dict(self.by_id) | {table_id: replace(table, indexes=indexes)}
+        return Catalog.of_tables(self.version, tables.values(), self.state + 1)
 
 
 def table_document(table: Table) -> dict[str, Value]:

@@ -128,6 +128,7 @@ def _check_at_rest(files: Files, directory: Path, progress: Progress | None) -> 
 def _check_views(directory: Path, journal: _JournalAsIs, progress: Progress | None) -> None:
     views = Views.open(directory, journal, limits=Limits(), progress=progress)
     try:
+        views.finish_building()
         check_views(views, journal, directory.parent, progress=progress)
     finally:
         views.close()

@@ -35,7 +35,7 @@ from ledger.errors import (
 from ledger.ids import IdSource, check_id
 from ledger.journal import FrameLocation, Journal
 from ledger.limits import Limits
-from ledger.occ import Key, keys_touched
+from ledger.occ import Key, key_in_common, keys_touched
 from ledger.outcomes import Outcomes, check_same
 from ledger.overlay import Overlay
 from ledger.partiql import PlanCache, Result
@@ -150,11 +150,21 @@ class Committer:
     # The thread.
 
     def _run(self) -> None:
-        while self._failure is None and (batch := self._next_batch()):
+        while self._failure is None:
+            batch: list[Request] = []
             try:
+                self._build_while_idle()
+                batch = self._next_batch()
+                if not batch:
+                    return
                 self._commit_batch(batch)
             except BaseException as error:  # noqa: BLE001  # outermost loop: whatever it was, durability is now unknown
                 self._die(batch, error)
+
+    def _build_while_idle(self) -> None:
+        """Build a part of an index after each batch, and more as long as nobody waits."""
+        while self._views.build_some() and self._queue.empty() and not self._left_over:
+            pass
 
     def _next_batch(self) -> list[Request]:
         """Wait for work; take what is there, up to the limit. Empty: it is time to end."""
@@ -273,10 +283,12 @@ class Committer:
         self.sessions.check_age(transaction.transaction_id, request.began_s)
         self.sessions.validate(transaction.transaction_id, transaction.reads, request.began_s)
         for offset, winner in enumerate(batch.winners):
-            stale = transaction.reads.keys & winner.keys
-            if stale:
+            stale = key_in_common(transaction.reads, winner.keys)
+            if stale is not None:
                 number = self.sequence_no + 1 + offset
-                raise OccConflictError(transaction.transaction_id, next(iter(stale)), transaction.reads.as_of, number)
+                raise OccConflictError(transaction.transaction_id, stale, transaction.reads.as_of, number)
+        if transaction.catalog.state != batch.head.catalog.state:
+            transaction.rebase(batch.head, self.sequence_no)
 
     def _now(self) -> Timestamp:
         now = self._clock.milliseconds()

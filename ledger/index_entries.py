@@ -19,6 +19,7 @@ from collections.abc import Iterator, Sequence
 from itertools import product
 from typing import Final
 
+from ledger import iontext
 from ledger.catalog import EACH, Index, IndexKey
 from ledger.index_key import EXACT_SIZE, order_key
 from ledger.query_values import MISSING, Missing
@@ -30,7 +31,7 @@ __all__ = [
     "entry_changes",
     "entry_keys",
     "joined_key",
-    "shown_key",
+    "shown_value",
     "unique_changes",
     "unique_keys",
     "whole_keys",
@@ -88,10 +89,12 @@ def whole_keys(index: Index, data: Struct | None, stored: bytes) -> list[bytes]:
     return [b"".join(parts) for parts in _combinations(index, data) if joined_key(parts) == stored]
 
 
-def shown_key(index: Index, data: Struct, key: bytes) -> list[Value]:
-    """Give the values that a document's entry `key` stands for, to be shown to people."""
+def shown_value(index: Index, data: Struct, key: bytes) -> str:
+    """Give what a document's entry stands for as Ion text: the value, or of several paths all of them in parentheses."""
     paths = [list(_values(data, path)) or [None] for path in index.keys]
-    return next(list(values) for values in product(*paths) if joined_key([*map(order_key, values)]) == key)
+    values = next(values for values in product(*paths) if joined_key([*map(order_key, values)]) == key)
+    shown = [iontext.dump(value) for value in values]
+    return shown[0] if len(shown) == 1 else f"({', '.join(shown)})"
 
 
 def _combinations(index: Index, data: Struct) -> Iterator[tuple[bytes, ...]]:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ledger import iontext
 from ledger.catalog import Index, Table
 from ledger.errors import UniqueViolationError
-from ledger.index_entries import NO_KEYS, NULL_PART, joined_key, shown_key, unique_changes, unique_keys
+from ledger.index_entries import NO_KEYS, NULL_PART, joined_key, shown_value, unique_changes, unique_keys
 from ledger.index_key import EXACT_SIZE, order_key
 from ledger.index_ranges import KeyRange, after_key, in_order
 from ledger.occ import RangeRead, ReadSet
@@ -118,12 +117,6 @@ def check_unique(
             other = _other_holder(reader, reads, index, key, document_id)
             if other is not None:
                 raise UniqueViolationError(table.name, index.expr, shown_value(index, after, key), other)
-
-
-def shown_value(index: Index, data: Struct, key: bytes) -> str:
-    """Give what an entry stands for as Ion text: the value, or of a composite index all of them in parentheses."""
-    values = [iontext.dump(value) for value in shown_key(index, data, key)]
-    return values[0] if len(values) == 1 else f"({', '.join(values)})"
 
 
 def _enforced(index: Index) -> bool:

@@ -63,7 +63,7 @@ def key_in_common(reads: ReadSet, touched: set[Key]) -> Key | None:
         return next(iter(stale))
     for read in reads.ranges:
         for key in touched:
-            if key[0] == "index" and key[1] == read.index_id and read.start <= key[2] < read.end:  # type: ignore[operator, misc]
+            if key[0] == "index" and key[1] == read.index_id and read.start <= key[2] < read.end:  # type: ignore[operator, misc]  # it has three parts
                 return key
     return None
 
@@ -103,7 +103,7 @@ class RecentWrites:
         self._blocks.append((sequence_no, at_s, keys))
         for key in keys:
             if key[0] == "index" and key not in self._last:
-                self._indexes.setdefault(key[1], _TouchedKeys()).fresh.append(key[2])  # type: ignore[misc, arg-type]
+                self._indexes.setdefault(key[1], _TouchedKeys()).fresh.append(key[2])  # type: ignore[misc, arg-type]  # it has three parts
             self._last[key] = sequence_no
 
     def forget_up_to(self, sequence_no: int, at_s: float) -> None:

@@ -158,6 +158,8 @@ def _moves(
 ) -> Iterator[tuple[Index, frozenset[bytes], frozenset[bytes]]]:
     old, new = None if before is None else before.data, None if after is None else after.data
     for index in table.indexes:
+        if index.status == "FAILED":
+            continue
         gone, come = entry_changes(index, old, new)
         if gone or come:
             yield index, gone, come

@@ -94,14 +94,21 @@ class Transaction:
     # What the committer and the session ask of it.
 
     def rebase(self, reader: Reader, as_of: int) -> None:
-        """Lay the own writes over a newer state. The caller has validated all reads up to `as_of`."""
+        """Lay the own writes over a newer state. The caller has validated all reads up to `as_of`.
+
+        Raises:
+            UniqueViolationError: an index was built meanwhile, and they do not fit it.
+        """
         view = Overlay(reader)
         for change in self._changes.values():
             view.put(change.table, change.document_id, change.before, change.after)
             if change.table.table_id == SYSTEM_TABLE_ID:
                 view.catalog = view.catalog.with_table(view.catalog.version, self._own_table(change))
+        other_state = reader.catalog.state != self._view.catalog.state
         self._view = view
         self.reads.as_of = as_of
+        if other_state:  # a unique index may have come to be enforced since the writes were checked
+            self._check_unique_again()
 
     def execute(self, text: str, plan: Plan, parameters: Sequence[Value], started: Timestamp) -> Result:
         """Execute one planned statement and note it.
@@ -269,6 +276,12 @@ class Transaction:
         self._view.put(table, document_id, shown, change.after)
         if change.before is None and change.after is None:
             del self._changes[key]  # inserted and deleted by one transaction: no revision, as in QLDB
+
+    def _check_unique_again(self) -> None:
+        for change in self._changes.values():
+            table = self.catalog.by_id.get(change.table.table_id)
+            if table is not None and change.after is not None and change.after.data is not None:
+                index_reads.check_unique(self._view, self.reads, table, change.document_id, None, change.after.data)
 
     def _room_for_one_more(self) -> None:
         maximum = self._limits.documents_per_transaction_max

@@ -3,21 +3,19 @@
 Rules:
 - A run of blocks is folded to its outcome before anything is written: a document that ten blocks of a batch change is encoded
   and put once.
-- A block that changes the catalogue ends its run, so the indexes of a run are those before it. An index made by a run's last
-  block is built over the documents as they are after the run.
+- A block that changes the catalogue ends its run, so the indexes of a run are those before it. Those that it makes are BUILDING.
 - A document is live from its first revision with data (or redacted data) to the revision without.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ledger.block import SYSTEM_TABLE_ID, Block, TableRevisions
 from ledger.catalog import Catalog, Index, table_of_document
 from ledger.errors import IntegrityError
 from ledger.ids import ID_LENGTH
-from ledger.index_entries import entry_keys
 from ledger.partiql.context import Document
 from ledger.views import rows
 
@@ -25,9 +23,7 @@ __all__ = [
     "Run",
     "TableRun",
     "catalog_after",
-    "entry_moves",
     "fold",
-    "index_rows",
     "indexes_of",
     "runs",
     "sequence_gap",
@@ -139,29 +135,13 @@ def catalog_after(run: Run, catalog: Catalog) -> Catalog:
     for key, document in changed.documents.items():
         if document is None or document.data is None or document.block_address is None:
             raise IntegrityError("a table's document was deleted", address=key)
-        catalog = catalog.with_table(document.block_address.sequence_no, table_of_document(document.data))
+        table = table_of_document(document.data)
+        known = {index.index_id: index for index in indexes_of(catalog, table.table_id)}
+        indexes = tuple(known.get(index.index_id) or replace(index, status="BUILDING") for index in table.indexes)
+        catalog = catalog.with_table(document.block_address.sequence_no, replace(table, indexes=indexes))
     return catalog
 
 
 def indexes_of(catalog: Catalog, table_id: str) -> tuple[Index, ...]:
     table = catalog.by_id.get(table_id)
     return () if table is None else table.indexes
-
-
-def index_rows(index: Index, document: Document | None) -> frozenset[bytes]:
-    """Give the keys of a document's rows in an index; none if it was deleted or redacted."""
-    prefix = rows.INDEX + index.index_id.encode()
-    if document is None:
-        return frozenset()
-    document_id = document.document_id.encode()
-    return frozenset(prefix + key + document_id for key in entry_keys(index, document.data))
-
-
-def entry_moves(
-    indexes: Iterable[Index], before: Document | None, after: Document | None
-) -> Iterator[tuple[frozenset[bytes], frozenset[bytes]]]:
-    """Give (rows to remove, rows to add) for each index in which the document's entries change."""
-    for index in indexes:
-        old, new = index_rows(index, before), index_rows(index, after)
-        if old != new:
-            yield old - new, new - old

@@ -4,6 +4,8 @@
     d | tableId 22 | documentId 22                         current document: header, data
     h | tableId 22 | documentId 22 | version 4             one version: sequenceNo 8
     i | indexId 22 | index key (1-288) | documentId 22     index entry: nothing
+    x | indexId 22                                         index: state 1, entries 8, different keys 8, rest
+    g | indexId 22                                         an index that is gone or failed, whose entries are to be removed: nothing
     t | transactionId 22                                   transaction: sequenceNo 8
     s | tableId 22                                         table: next revision's sequence number 8, live documents 8
     n | number 2                                           shared name: UTF-8
@@ -11,6 +13,7 @@
 
     header = version 4 | sequenceNo 8 | txTime 8 (ms since 1970, signed) | txId 22 | revision hash 32 | names 2
     data   = Ion binary against the shared names; absent when the revision was redacted
+    state  = O online, nothing more | F failed, the reason in UTF-8 | B building, the last document built 22, the last to build 22
 
 Rules:
 - One B+ tree, keys in bytes order. Ids are ASCII of one width and numbers big-endian, so a table's documents, a document's versions
@@ -24,7 +27,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, NamedTuple
+
+import lmdb
 
 from ledger import ion
 from ledger.block import BlockAddress
@@ -35,21 +40,32 @@ from ledger.values import MultiStruct, Precision, Struct, Timestamp
 from ledger.views.names import NO_OWN_NAMES, Names
 
 __all__ = [
+    "BUILDING",
     "CURRENT",
+    "FAILED",
+    "GARBAGE",
     "HISTORY",
     "INDEX",
+    "INDEX_STATE",
     "NAME",
+    "ONLINE",
     "POSITION",
     "TABLE",
     "TRANSACTION",
+    "IndexRow",
     "current_row",
     "document_of_row",
+    "index_prefix",
+    "index_row",
     "is_id",
+    "last_document",
+    "live_documents",
     "milliseconds",
     "pack_number",
     "pack_position",
     "pack_table",
     "plain_row",
+    "put_index_row",
     "unpack_number",
     "unpack_position",
     "unpack_table",
@@ -61,9 +77,16 @@ HISTORY: Final = b"h"
 INDEX: Final = b"i"
 TRANSACTION: Final = b"t"
 TABLE: Final = b"s"
+INDEX_STATE: Final = b"x"
+GARBAGE: Final = b"g"
 NAME: Final = b"n"
 POSITION: Final = b"p"
 
+ONLINE: Final = b"O"
+BUILDING: Final = b"B"
+FAILED: Final = b"F"
+
+_INDEX = struct.Struct(">cQQ")
 _HEADER = struct.Struct(">IQq22s32sH")
 _TABLE = struct.Struct(">QQ")
 _POSITION = struct.Struct(">q")
@@ -76,6 +99,56 @@ unpack_table = _TABLE.unpack
 def is_id(text: str) -> bool:
     """Tell whether `text` can be part of a key; what cannot is not in the store."""
     return len(text) == ID_LENGTH and text.isascii()
+
+
+class IndexRow(NamedTuple):
+    """What is kept of an index."""
+
+    state: bytes
+    entries: int
+    keys: int
+    rest: bytes
+
+    def counting(self, entries: int, keys: int) -> IndexRow:
+        """Give the row with so many entries and keys more."""
+        return self._replace(entries=self.entries + entries, keys=self.keys + keys)
+
+
+def index_prefix(index_id: str) -> bytes:
+    """Give what the keys of all entries of an index begin with."""
+    return INDEX + index_id.encode()
+
+
+def index_row(transaction: lmdb.Transaction[bytes], index_id: str) -> IndexRow:
+    """Read the row of an index.
+
+    Raises:
+        IntegrityError: there is none.
+    """
+    row = transaction.get(INDEX_STATE + index_id.encode())
+    if row is None:
+        raise IntegrityError("an index of the catalogue has no row in the views", address=f"index {index_id}")
+    state, entries, keys = _INDEX.unpack_from(row)
+    return IndexRow(state, entries, keys, row[_INDEX.size :])
+
+
+def put_index_row(transaction: lmdb.Transaction[bytes], index_id: str, row: IndexRow) -> None:
+    transaction.put(INDEX_STATE + index_id.encode(), _INDEX.pack(*row[:3]) + row.rest)
+
+
+def live_documents(transaction: lmdb.Transaction[bytes], table_id: str) -> int:
+    """Give how many current documents a table has."""
+    row = transaction.get(TABLE + table_id.encode())
+    return 0 if row is None else unpack_table(row)[1]
+
+
+def last_document(transaction: lmdb.Transaction[bytes], table_id: str) -> bytes:
+    """Give the id of a table's last current document; 22 zero bytes if it has none."""
+    prefix = CURRENT + table_id.encode()
+    with transaction.cursor() as cursor:
+        found = cursor.prev() if cursor.set_range(prefix + b"\xff") else cursor.last()
+        key = cursor.key() if found else b""
+    return key[len(prefix) :] if key.startswith(prefix) else bytes(ID_LENGTH)
 
 
 def unpack_number(value: bytes) -> int:

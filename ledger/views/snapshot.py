@@ -24,7 +24,7 @@ from ledger.views import rows
 from ledger.views.cache import DocumentCache
 from ledger.views.names import Names
 
-__all__ = ["Head", "Snapshot", "documents_in", "entries_in"]
+__all__ = ["Head", "Snapshot", "entries_in"]
 
 _INDEX_PREFIX_SIZE = len(rows.INDEX) + ID_LENGTH
 _REVISIONS_REMEMBERED_MAX = 1_000
@@ -109,8 +109,8 @@ class Snapshot:
 
     def index_counts(self, index_id: str) -> IndexCounts:
         """Give how many entries an index has, under how many keys."""
-        keys = [key for key, _ in self.index_range(index_id, b"", b"\xff")]
-        return IndexCounts(len(keys), len(set(keys)))
+        row = rows.index_row(self._transaction, index_id)
+        return IndexCounts(row.entries, row.keys)
 
     def history(self, table_id: str, document_id: str | None) -> Iterator[Document]:
         """Give all versions of one document, or of a whole table, by document id, then version; read from the journal.
@@ -151,8 +151,7 @@ class Snapshot:
 
     def count(self, table_id: str) -> int:
         """Give how many current documents a table has."""
-        row = self._transaction.get(rows.TABLE + table_id.encode())
-        return 0 if row is None else rows.unpack_table(row)[1]
+        return rows.live_documents(self._transaction, table_id)
 
     def rows(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
         """Give every (key, value) of one kind as another store would have it: documents as `rows.plain_row`, none from the cache."""
@@ -171,15 +170,6 @@ class Snapshot:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def documents_in(
-    transaction: lmdb.Transaction[bytes], table_id: str, after: bytes, strand_id: str, names: Names
-) -> Iterator[tuple[bytes, Document]]:
-    """Give (key, current document) of a table, from the first key greater than `after` on."""
-    prefix = rows.CURRENT + table_id.encode()
-    for key, row in entries_in(transaction, prefix, after + b"\x00"):
-        yield key, rows.document_of_row(key, row, strand_id, names)
 
 
 def entries_in(

@@ -7,8 +7,8 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import lmdb
@@ -16,18 +16,21 @@ import lmdb
 from ledger.block import SYSTEM_TABLE_ID
 from ledger.catalog import Catalog, Index, table_of_document
 from ledger.errors import IntegrityError, JournalFailedError, LimitExceededError
+from ledger.ids import ID_LENGTH
+from ledger.index_entries import entry_changes
 from ledger.limits import Limits
 from ledger.partiql.context import Document
-from ledger.views import apply, rows
+from ledger.views import apply, building, rows
+from ledger.views.building import Building
 from ledger.views.cache import DocumentCache
+from ledger.views.entries import Entries
 from ledger.views.names import Names
-from ledger.views.snapshot import Head, documents_in, entries_in
+from ledger.views.snapshot import Head, entries_in
 from ledger.views.trust import DATA_FILE, Doubt
 
 __all__ = ["LMDB_FILES", "Store", "failure"]
 
 LMDB_FILES = (DATA_FILE, "lock.mdb")
-_ENTRIES_AT_ONCE = 10_000
 
 
 class Store:
@@ -74,17 +77,27 @@ class Store:
             with self.env.begin() as transaction:
                 position = transaction.get(rows.POSITION)
                 self.names = Names([name.decode() for _, name in entries_in(transaction, rows.NAME)])
-                tables = [d for _, d in documents_in(transaction, SYSTEM_TABLE_ID, b"", self.strand_id, self.names)]
+                catalog = self._catalog(transaction)
             if position is None:
                 raise Doubt("it does not say what it has applied")
-            changed = max((d.block_address.sequence_no for d in tables if d.block_address), default=-1)
-            catalog = Catalog.of_tables(changed, [table_of_document(d.data) for d in tables if d.data is not None])
         except (
             IntegrityError,
             UnicodeDecodeError,
         ) as error:  # rot: what was closed cleanly and then changed on the disk
             raise Doubt(f"it cannot be read: {error}") from error
         return Head(*rows.unpack_position(position), catalog)
+
+    def _catalog(self, transaction: lmdb.Transaction[bytes]) -> Catalog:
+        tables, changed = [], -1
+        for key, row in entries_in(transaction, rows.CURRENT + SYSTEM_TABLE_ID.encode()):
+            document = rows.document_of_row(key, row, self.strand_id, self.names)
+            assert document.block_address is not None
+            changed = max(changed, document.block_address.sequence_no)
+            if document.data is not None:
+                table = table_of_document(document.data)
+                indexes = tuple(building.known_index(transaction, index) for index in table.indexes)
+                tables.append(replace(table, indexes=indexes))
+        return Catalog.of_tables(changed, tables)
 
     def begin_read(self) -> lmdb.Transaction[bytes]:
         """Raises LimitExceededError: too many are open."""
@@ -102,7 +115,7 @@ class Store:
             lmdb.Error
         """
         for table_id, changed in run.tables.items():
-            self._write_documents(transaction, run, changed, apply.indexes_of(catalog, table_id))
+            catalog = self._write_documents(transaction, run, table_id, catalog)
             self._advance_table(transaction, table_id, changed)
         for key, value in run.entries:
             transaction.put(key, value)
@@ -114,21 +127,53 @@ class Store:
         return after
 
     def _write_documents(
-        self, transaction: lmdb.Transaction[bytes], run: apply.Run, changed: apply.TableRun, indexes: Sequence[Index]
-    ) -> None:
-        for key, document in changed.documents.items():
-            if indexes:
-                for removed, added in apply.entry_moves(indexes, self._stored(transaction, key), document):
-                    for entry in removed:
-                        transaction.delete(entry)
-                    for entry in added:
-                        transaction.put(entry, b"")
+        self, transaction: lmdb.Transaction[bytes], run: apply.Run, table_id: str, catalog: Catalog
+    ) -> Catalog:
+        """Write documents and their entries; give the catalogue, in which a unique index may have failed."""
+        indexes = [(index, building.enters(transaction, index)) for index in apply.indexes_of(catalog, table_id)]
+        entries = Entries(transaction) if indexes else None
+        come: list[tuple[Index, bytes, Document]] = []
+        failed: dict[str, Index] = {}
+        for key, document in run.tables[table_id].documents.items():
+            if entries is not None:
+                come += self._entries_that_come(transaction, indexes, entries, key, document)
             if document is None:
                 transaction.delete(key)
                 continue
             row = rows.current_row(document, run.times_ms, self.names)
             transaction.put(key, row)
             self.cache.put(key, document, len(row))
+        if entries is not None:  # when all that goes is gone: a key may pass from one document to another
+            for index, entry, document in come:
+                other = entries.add(index.index_id, entry, document.document_id)
+                if index.status == "BUILDING" and (wrong := building.duplicate(index, document, entry, other)):
+                    failed.setdefault(index.index_id, building.fail(transaction, index, wrong))
+            entries.finish()
+        for index in failed.values():
+            catalog = catalog.with_index(table_id, index)
+        return catalog
+
+    def _entries_that_come(
+        self,
+        transaction: lmdb.Transaction[bytes],
+        indexes: Sequence[tuple[Index, Callable[[str], bool]]],
+        entries: Entries,
+        key: bytes,
+        document: Document | None,
+    ) -> Iterator[tuple[Index, bytes, Document]]:
+        """Remove the entries that a document no longer has; give those that it gets."""
+        stored = self._stored(transaction, key)
+        document_id = key[-ID_LENGTH:].decode()
+        before, after = None if stored is None else stored.data, None if document is None else document.data
+        for index, enters in indexes:
+            if not enters(document_id):
+                continue
+            gone, come = entry_changes(index, before, after)
+            for entry in gone:
+                entries.remove(index.index_id, entry, document_id)
+            for entry in come:
+                assert document is not None
+                yield index, entry, document
 
     def _stored(self, transaction: lmdb.Transaction[bytes], key: bytes) -> Document | None:
         row = transaction.get(key)
@@ -146,30 +191,25 @@ class Store:
         transaction.put(key, rows.pack_table(changed.next_sequence_no, live + changed.live_added))
 
     def _follow_catalog(self, transaction: lmdb.Transaction[bytes], before: Catalog, after: Catalog) -> None:
-        """Build the indexes that are new, remove those that are gone."""
         for table in after.by_id.values():
             old = {index.index_id for index in apply.indexes_of(before, table.table_id)}
-            for index in table.indexes:
-                if index.index_id not in old:
-                    self._build_index(transaction, table.table_id, index)
-            for index_id in old.difference(index.index_id for index in table.indexes):
-                for entry, _ in list(entries_in(transaction, rows.INDEX + index_id.encode())):
-                    transaction.delete(entry)
+            new = {index.index_id for index in table.indexes}
+            for index_id in sorted(new - old):
+                building.register(transaction, index_id)
+            for index_id in old - new:
+                building.discard(transaction, index_id)
 
-    def _build_index(self, transaction: lmdb.Transaction[bytes], table_id: str, index: Index) -> None:
-        """Enter all current documents of a table, a part at a time: no cursor is open while entries are put."""
-        last = b""
-        while part := list(self._entries_after(transaction, table_id, index, last)):
-            last = part[-1][0]
-            for _, entries in part:
-                for entry in entries:
-                    transaction.put(entry, b"")
+    def begin_building(self, transaction: lmdb.Transaction[bytes], catalog: Catalog) -> Catalog:
+        """Build the new indexes of small tables, and make the others ready to be built in parts."""
+        work = Building(transaction, catalog, self.strand_id, self.names)
+        work.begin(self.limits.index_build_at_once_max)
+        return work.catalog
 
-    def _entries_after(
-        self, transaction: lmdb.Transaction[bytes], table_id: str, index: Index, last: bytes
-    ) -> Iterator[tuple[bytes, frozenset[bytes]]]:
-        documents = documents_in(transaction, table_id, last, self.strand_id, self.names)
-        return ((key, apply.index_rows(index, document)) for key, document in islice(documents, _ENTRIES_AT_ONCE))
+    def build_part(self, transaction: lmdb.Transaction[bytes], catalog: Catalog, documents_max: int) -> Catalog:
+        """Build a part of what is to be built, or remove some of what is to be removed."""
+        work = Building(transaction, catalog, self.strand_id, self.names)
+        work.go_on(documents_max)
+        return work.catalog
 
 
 def failure(directory: Path, limits: Limits, error: Exception) -> JournalFailedError:

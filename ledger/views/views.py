@@ -11,7 +11,7 @@ Whoever removes the directory has it rebuilt from the journal at the next open.
             head       <- new      new snapshots see the blocks
 
 Rules:
-- One thread applies. Any thread opens snapshots, and never waits for an apply.
+- One thread applies, and builds indexes (`building`). Any thread opens snapshots, and never waits for an apply.
 - Nothing is synced while in use. A store that was in use when the machine stopped is thrown away (`trust`).
 - After a failed apply nobody knows how far files and store agree: the handle is dead, and the next open decides.
 """
@@ -21,16 +21,18 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import lmdb
 
 from ledger.block import Block
+from ledger.catalog import Catalog
 from ledger.errors import IntegrityError, JournalFailedError
 from ledger.journal import FrameLocation
 from ledger.limits import Limits
-from ledger.views import apply, rows, trust
+from ledger.views import apply, building, rows, trust
 from ledger.views.blocks import FLAT_FILES, BlockFiles, rows_on_disk
 from ledger.views.snapshot import Head, Snapshot
 from ledger.views.store import LMDB_FILES, Store, failure
@@ -43,6 +45,10 @@ _log = logging.getLogger("strandline.ledger")
 _BLOCKS_AT_ONCE = 256
 _BYTES_AT_ONCE = 8 * 1024 * 1024
 """What is applied at once while catching up: bounds memory, and what a crash has repeated."""
+_BUILT_AT_ONCE, _REBUILT_AT_ONCE = 128, 4_096
+"""Documents entered in an index at once: beside commits (about 3 ms), and while nobody waits for a commit."""
+
+_Then: TypeAlias = "Callable[[lmdb.Transaction[bytes], Catalog], Catalog]"
 
 Progress = Callable[[str, int, int], None]
 """Told (what, done, total) during long work."""
@@ -77,6 +83,8 @@ class Views:
         self._alive, self._closed = True, False
         self._snapshots = 0
         self._readers = threading.Condition()  # guards _snapshots, and the order of them against close
+        self._unfinished = True
+        """Whether an index may be to be built, or one that is gone to be cleared away."""
 
     @classmethod
     def open(cls, directory: Path, journal: BlockLog, *, limits: Limits, progress: Progress | None = None) -> Views:
@@ -158,10 +166,18 @@ class Views:
             part.append((block, location))
             size += location.size
             if len(part) == _BLOCKS_AT_ONCE or size > _BYTES_AT_ONCE or block.sequence_no + 1 == total:
-                self.apply(part)
+                self._guarded(partial(self._apply, part, lambda _, catalog: catalog))
                 part, size = [], 0
                 if progress is not None:
                     progress("views", block.sequence_no + 1, total)
+        self._guarded(self._finish_rebuilding)
+
+    def _finish_rebuilding(self) -> None:
+        while True:
+            with self._store.env.begin() as transaction:
+                if not building.is_rebuilding(transaction, self._head.catalog):
+                    return
+            self._build_part(_REBUILT_AT_ONCE)
 
     @property
     def strand_id(self) -> str:
@@ -227,28 +243,64 @@ class Views:
             JournalFailedError: the store could not be written.
             Whatever is raised, the handle is dead afterwards.
         """
+        if blocks:
+            self._guarded(partial(self._apply, blocks, self._store.begin_building))
+
+    def build_some(self) -> bool:
+        """Build a part of an index, or clear away a part of one that is gone: a few milliseconds. False: there is nothing to do.
+
+        Called by the thread that applies. Raises as `apply`.
+        """
+        if self._unfinished:
+            self._guarded(partial(self._build_part, _BUILT_AT_ONCE))
+        return self._unfinished
+
+    def finish_building(self) -> None:
+        """Build, and clear away, whatever is to be. Called by the thread that applies. Raises as `apply`."""
+        while self._unfinished:
+            self._guarded(partial(self._build_part, _REBUILT_AT_ONCE))
+
+    def _guarded(self, change: Callable[[], None]) -> None:
+        """Change the store; after a failure nobody knows what it says, and it is dead."""
         self._check_alive()
-        if not blocks:
-            return
         try:
-            self._apply(blocks)
+            change()
         except BaseException as error:
             self._alive = False
             if isinstance(error, lmdb.Error | OSError):
                 raise failure(self._directory, self._limits, error) from error
             raise
 
-    def _apply(self, blocks: Sequence[tuple[Block, FrameLocation]]) -> None:
+    def _apply(self, blocks: Sequence[tuple[Block, FrameLocation]], then: _Then) -> None:
         self._check_chain([block for block, _ in blocks])
         self.block_files.append([(block.block_hash, location) for block, location in blocks])
-        transaction = self._store.env.begin(write=True)
-        try:
-            catalog = self._head.catalog
+        last = blocks[-1][0]
+
+        def write(transaction: lmdb.Transaction[bytes], catalog: Catalog) -> Catalog:
+            before = catalog
             for run in apply.runs(block for block, _ in blocks):
                 catalog = self._store.write(transaction, apply.fold(run), catalog)
-            last = blocks[-1][0]
             transaction.put(rows.POSITION, rows.pack_position(last.sequence_no, last.block_hash))
-            head = Head(last.sequence_no, last.block_hash, catalog)
+            return catalog if catalog is before else then(transaction, catalog)
+
+        self._write(last.sequence_no, last.block_hash, write)
+
+    def _build_part(self, documents_max: int) -> None:
+        head = self._head
+        self._write(
+            head.sequence_no,
+            head.block_hash,
+            lambda transaction, catalog: self._store.build_part(transaction, catalog, documents_max),
+        )
+        with self._store.env.begin() as transaction:
+            self._unfinished = building.is_unfinished(transaction, self._head.catalog)
+
+    def _write(self, sequence_no: int, block_hash: bytes, write: _Then) -> None:
+        """Write in one transaction of the store, and swap the head."""
+        transaction = self._store.env.begin(write=True)
+        try:
+            catalog = write(transaction, self._head.catalog)
+            head = Head(sequence_no, block_hash, catalog)
             # Whether a snapshot begins before or after the commit, it finds its head here by LMDB's transaction number.
             newest = next(reversed(self._heads.items()))
             self._heads = dict([newest, (transaction.id(), head)])
@@ -256,6 +308,7 @@ class Views:
         except BaseException:
             transaction.abort()
             raise
+        self._unfinished = self._unfinished or head.catalog is not self._head.catalog
         self._head = head
 
     def _check_chain(self, blocks: Sequence[Block]) -> None:

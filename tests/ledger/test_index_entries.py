@@ -1,9 +1,11 @@
 """Which entries a document has in an index, and the text of an index."""
 
+from __future__ import annotations
+
 import pytest
 
 from ledger.catalog import EACH, Index, expr_of, keys_of_expr
-from ledger.index_entries import NULL_PART, entry_keys, joined_key
+from ledger.index_entries import NULL_PART, entry_changes, entry_keys, joined_key, unique_keys
 from ledger.index_key import EXACT_SIZE, order_key
 from ledger.values import Annotated, MultiStruct, Struct, Value
 
@@ -83,3 +85,35 @@ def test_a_long_key_is_cut_and_stays_exact() -> None:
     long = [next(iter(entry_keys(TWO, {"state": "x" * 500, "year": year}))) for year in (1, 2)]
     assert [len(key) for key in long] == [EXACT_SIZE + 32] * 2
     assert long[0] != long[1]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "gone", "come"),
+    [
+        (None, {"n": 1}, keys(), keys(1)),
+        ({"n": 1}, {"n": 1.0, "m": 2}, keys(), keys()),
+        ({"n": 1}, {"n": True}, keys(1), keys(True)),
+        ({"n": [1]}, {"n": [True]}, keys([1]), keys([True])),
+        ({"n": 1}, {"n": 2}, keys(1), keys(2)),
+        ({"n": 2}, {}, keys(2), frozenset({NULL_PART})),
+        ({"n": "a"}, MultiStruct((("n", "a"),)), keys(), keys()),
+        ({"n": 2}, None, keys(2), keys()),
+    ],
+)
+def test_an_entry_moves_only_if_its_key_does(
+    before: Struct | None, after: Struct | None, gone: frozenset[bytes], come: frozenset[bytes]
+) -> None:
+    assert entry_changes(Index.over("i" * 22, "[n]"), before, after) == (gone, come)
+
+
+def test_a_changed_element_moves_its_entry_alone() -> None:
+    before: Struct = {"owners": [{"person": "p"}, {"person": "q"}]}
+    after: Struct = {"owners": [{"person": "q"}, {"person": "r"}]}
+    assert entry_changes(EACH_PERSON, before, after) == (keys("p"), keys("r"))
+
+
+def test_a_key_with_a_null_in_it_is_no_unique_key() -> None:
+    assert unique_keys(TWO, {"state": "CA", "year": None}) == frozenset()
+    assert unique_keys(TWO, {"state": "CA"}) == frozenset()
+    assert unique_keys(TWO, {"state": "CA", "year": 1}) == entry_keys(TWO, {"state": "CA", "year": 1})
+    assert unique_keys(EACH_PERSON, {"owners": [{"person": None}, {"person": "p"}]}) == keys("p")

@@ -224,7 +224,7 @@ def test_keys_that_were_cut_are_in_order_too(descending: bool) -> None:
         low, high = Bound(LONG + "b", True), Bound(LONG + "e", False)
         found = transaction.index_range(TABLE, INDEXES[0], (), low, high, descending=descending)
         expected = sorted([values[1], values[2], values[4], values[5]], reverse=descending)
-        assert [d.data and d.data["n"] for d in found] == expected  # type: ignore[index, call-overload]
+        assert [d.data and d.data["n"] for d in found] == expected  # type: ignore[index]
 
 
 @pytest.mark.parametrize(("descending", "start", "end"), [(False, 0, 2), (True, 7, 9)])

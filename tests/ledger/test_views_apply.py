@@ -56,27 +56,22 @@ def test_the_catalogue_changes_only_with_the_system_table() -> None:
     before = Catalog()
     assert apply.catalog_after(apply.fold([builder.add(("Cars", "a", {}))]), before) is before
     after = apply.catalog_after(apply.fold([builder.add((SYSTEM_TABLE_NAME, "Cars", CARS))]), before)
-    assert (after.version, after.by_name["Cars"].indexes) == (1, (INDEX,))
+    assert (after.version, after.by_name["Cars"].indexes) == (1, (replace(INDEX, status="BUILDING"),))
     gone = apply.fold([builder.add((SYSTEM_TABLE_NAME, "Cars", None))])
     with pytest.raises(IntegrityError, match="a table's document was deleted"):
         apply.catalog_after(gone, after)
 
 
-def test_an_index_entry_moves_only_if_its_key_does() -> None:
+def test_a_new_index_is_building_and_a_known_one_keeps_its_state() -> None:
     builder = BlockBuilder()
-    versions = []
-    for data in ({"n": 1}, {"n": 1.0, "m": 2}, {"n": 2}, {"n": None}):
-        run = apply.fold([builder.add(("Cars", "a", data))])
-        versions.append(run.tables[TABLE].documents[key("a")])
-    one, same, two, nothing = versions
-    [(removed, added)] = apply.entry_moves([INDEX], None, one)
-    assert (removed, added) == (frozenset(), apply.index_rows(INDEX, one))
-    assert list(apply.entry_moves([INDEX], one, same)) == []
-    assert list(apply.entry_moves([INDEX], same, two)) == [(added, apply.index_rows(INDEX, two))]
-    assert list(apply.entry_moves([INDEX], two, nothing)) == [
-        (apply.index_rows(INDEX, two), apply.index_rows(INDEX, nothing))
-    ]
-    assert list(apply.entry_moves([INDEX], nothing, None)) == [(apply.index_rows(INDEX, nothing), frozenset())]
+    other = Index.over(id_of_text("other"), "[m]", unique=True)
+    first = apply.catalog_after(apply.fold([builder.add((SYSTEM_TABLE_NAME, "Cars", CARS))]), Catalog())
+    failed = first.with_index(TABLE, replace(INDEX, status="FAILED", message="twice"))
+    both = table_document(Table(TABLE, "Cars", "ACTIVE", (INDEX, other)))
+    after = apply.catalog_after(apply.fold([builder.add((SYSTEM_TABLE_NAME, "Cars", both))]), failed)
+    states = [(index.status, index.message) for index in after.by_name["Cars"].indexes]
+    assert states == [("FAILED", "twice"), ("BUILDING", None)]
+    assert (after.version, after.state) == (1, 1)
 
 
 def test_ids_that_are_none_are_refused() -> None:

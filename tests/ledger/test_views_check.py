@@ -81,6 +81,8 @@ SABOTAGE: dict[str, tuple[Callable[[lmdb.Transaction[bytes]], None], str]] = {
     "lost document": (remove(b"d"), "the views lack a current document"),
     "lost index entry": (remove(b"i"), "the views lack a index entry"),
     "stale index entry": (add(b"i"), "the views have a index entry too many|the views lack a index entry"),
+    "wrong count of entries": (change(b"x", 8), "the views have another index"),
+    "wrong count of keys": (change(b"x", 16), "the views have another index"),
     "lost version": (remove(b"h"), "the views lack a history entry"),
     "version in another block": (change(b"h", 7), "the views have another history entry"),
     "lost transaction": (remove(b"t"), "the views lack a transaction"),

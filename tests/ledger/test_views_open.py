@@ -171,7 +171,7 @@ SABOTAGE: dict[str, Callable[[Path], None]] = {
     "STATE is a list": lambda d: (d / "STATE").write_text("[]"),
     "STATE has a wrong hash": lambda d: change_state(d, clean={"sequenceNo": BLOCKS - 1, "blockHash": "00" * 32}),
     "STATE has an older position": lambda d: change_state(d, clean={"sequenceNo": 3, "blockHash": "00" * 32}),
-    "another format": lambda d: change_state(d, format=2),
+    "another format": lambda d: change_state(d, format=1),
     "another strand": lambda d: change_state(d, strandId=id_of_text("another strand")),
     "no store": lambda d: (d / "data.mdb").unlink(),
     "empty store": cut("data.mdb", 0),

@@ -110,29 +110,6 @@ def test_redacted_revisions_are_rebuilt_as_history_and_as_live_documents(tmp_pat
         assert hashes == {r.data_hash for r in redacted}
 
 
-def test_an_index_over_existing_documents_is_built_by_its_block_in_parts(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("ledger.views.store._ENTRIES_AT_ONCE", 7)
-    builder = BlockBuilder()
-    journal = MemoryJournal(builder.strand_id)
-    views = open_views(tmp_path, journal)
-    table = Table(id_of_text("Cars"), "Cars")
-    views.apply(journal.append([builder.add((SYSTEM_TABLE_NAME, "Cars", table_document(table)))]))
-    views.apply(
-        journal.append([builder.add(*(("Cars", f"{b} {i}", {"n": i % 3}) for i in range(10))) for b in range(5)])
-    )
-    with views.snapshot() as before:
-        indexed = replace(table, indexes=(Index.over(id_of_text("index"), "[n]"),))
-        views.apply(journal.append([builder.add((SYSTEM_TABLE_NAME, "Cars", table_document(indexed)))]))
-        assert before.catalog.by_name["Cars"].indexes == ()
-    assert_same(views, journal.kept)
-    views.apply(journal.append([builder.add((SYSTEM_TABLE_NAME, "Cars", table_document(table)))]))
-    assert_same(views, journal.kept)
-    with views.snapshot() as snapshot:
-        assert list(snapshot.rows(b"i")) == []
-
-
 def test_a_block_that_does_not_follow_is_refused_and_kills_the_handle(tmp_path: Path) -> None:
     builder = BlockBuilder()
     first, second, third = builder.add_many(3)
