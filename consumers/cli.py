@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from consumers.sender import Delivery
     from consumers.source import Source
     from consumers.stores import Store
+    from consumers.waiting import OnWait
     from streams.broker import Broker
 
 __all__ = ["app"]
@@ -72,21 +73,23 @@ def project_command(
     """Project the ledger's stream into a store, until SIGTERM or Ctrl-C. Killed at any instant, it goes on where it was."""
     from dataclasses import replace
 
-    from consumers.progress import show_progress
+    from consumers.progress import show_progress, show_waiting
     from consumers.project import project
     from consumers.stores import open_store
     from consumers.stores.lock import own
 
     projection, stop = _find(name), _stopper()
+    on_wait = _until(stop, show_waiting(name))
     with _errors(), own(store), ExitStack() as opened:
         broker = _broker(kafka, config)
+        delivery = _delivery(deliver, projection, broker)
         rows = opened.enter_context(closing(open_store(projection, store)))
         if skip is not None:
             rows.skip(*_revision_key(skip), reason)
         start = replace(rows.position(), topics={}) if reread else rows.position()
-        source = opened.enter_context(closing(_source_of(broker, prefix, ledger, name)(start)))
+        source = opened.enter_context(closing(_source_of(broker, prefix, ledger, name, on_wait)(start)))
         show = opened.enter_context(show_progress(name))
-        after_batch = _with_sender(rows, _delivery(deliver, broker), show)
+        after_batch = _with_sender(rows, delivery, show)
         project(projection, rows, source, stop=stop, until_caught_up=until_caught_up, on_applied=after_batch)
 
 
@@ -102,12 +105,13 @@ def rebuild_command(
     config: Config = None,
 ) -> None:
     """Fill a shadow from the stream, compare it with the live store, and swap. Exit code 1, and no swap, if they differ."""
-    from consumers.progress import show_progress
+    from consumers.progress import show_progress, show_waiting
     from consumers.rebuild import rebuild
 
     projection, stop = _find(name), _stopper()
+    on_wait = _until(stop, show_waiting(f"rebuild {name}"))
     with _errors():
-        open_source = _source_of(_broker(kafka, config), prefix, ledger, f"{name}-rebuild")
+        open_source = _source_of(_broker(kafka, config), prefix, ledger, f"{name}-rebuild", on_wait)
         with show_progress(f"rebuild {name}") as show:
             compared = rebuild(projection, store, open_source, force=force, stop=stop, on_applied=show)
         for c in compared:
@@ -134,22 +138,31 @@ def _broker(servers: str, options: list[str] | None) -> Broker:
     from streams.broker import Broker
 
     pairs = [option.partition("=") for option in options or ()]
+    if wrong := [key for key, equals, _ in pairs if not equals]:
+        raise typer.BadParameter(f"--config takes KEY=VALUE, not {wrong[0]!r}")
     return Broker(servers, {key: value for key, _, value in pairs})
 
 
-def _source_of(broker: Broker, prefix: str, ledger: str, name: str) -> Callable[[Position], Source]:
+def _source_of(broker: Broker, prefix: str, ledger: str, name: str, on_wait: OnWait) -> Callable[[Position], Source]:
     from consumers.source import Source
     from streams.topics import TopicNames
 
     group = f"{prefix}.{ledger}.{name.replace(':', '.')}"
-    return lambda position: Source.open(broker, TopicNames(prefix, ledger), position, group=group)
+    return lambda position: Source.open(broker, TopicNames(prefix, ledger), position, group=group, on_wait=on_wait)
 
 
-def _delivery(where: str | None, broker: Broker) -> Delivery | None:
+def _delivery(where: str | None, projection: Projection, broker: Broker) -> Delivery | None:
+    from consumers.action import OUTBOX
     from consumers.sender import Folder, KafkaTopic
 
     if where is None:
         return None
+    if OUTBOX.name not in projection.tables or projection.store != "sqlite":
+        raise typer.BadParameter(
+            f"--deliver needs a projection with actions, kept in SQLite; {projection.name} is none"
+        )
+    if where in ("", "kafka:"):
+        raise typer.BadParameter("--deliver takes a folder, or kafka:TOPIC")
     return KafkaTopic(broker, where.removeprefix("kafka:")) if where.startswith("kafka:") else Folder(Path(where))
 
 
@@ -162,8 +175,7 @@ def _with_sender(
 
     if delivery is None:
         return show
-    if not isinstance(store, SqliteStore):
-        raise typer.BadParameter("--deliver needs a projection with actions, which are kept in SQLite")
+    assert isinstance(store, SqliteStore)
 
     def deliver_and_show(progress: Progress) -> None:
         send(store, delivery)
@@ -180,11 +192,28 @@ def _revision_key(text: str) -> tuple[str, int]:
 
 
 def _stopper() -> Callable[[], bool]:
-    """Give a function that tells whether SIGTERM or SIGINT has come: the running batch is finished first."""
+    """Give a function that tells whether SIGTERM or SIGINT has come: the running batch is finished first, unless a second one comes."""
     asked: list[int] = []
+
+    def ask(received: int, _: object) -> None:
+        asked.append(received)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # an end at any instant is safe
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda received, _: asked.append(received))
+        signal.signal(number, ask)
     return lambda: bool(asked)
+
+
+def _until(stop: Callable[[], bool], on_wait: OnWait) -> OnWait:
+    """Let a request to stop end the waiting, too."""
+
+    def wait(reason: str, seconds: float) -> None:
+        if stop():
+            raise typer.Exit(0)
+        on_wait(reason, seconds)
+
+    return wait
 
 
 @contextmanager

@@ -25,6 +25,7 @@ from consumers.action import OUTBOX
 from consumers.errors import ConsumerError
 from consumers.stores.sqlite import SqliteStore
 from streams.broker import Broker
+from streams.librdkafka import made_client
 
 __all__ = ["Delivery", "Folder", "KafkaTopic", "Message", "send"]
 
@@ -99,9 +100,8 @@ class KafkaTopic:
 
     def __init__(self, broker: Broker, topic: str) -> None:
         self.topic = topic
-        self._producer = Producer(
-            {**broker.config, "enable.idempotence": True, "partitioner": "murmur2_random", "linger.ms": 1}
-        )
+        config = {**broker.config, "enable.idempotence": True, "partitioner": "murmur2_random", "linger.ms": 1}
+        self._producer: Producer = made_client(Producer, config)
         self._failures: list[str] = []
 
     def deliver(self, messages: Sequence[Message]) -> None:

@@ -20,18 +20,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import cast
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicCollection, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from consumers.blocks import Assembler, VerifiedBlock
-from consumers.errors import ConsumerError, GapError, PositionLostError
+from consumers.errors import ConsumerError, GapError, PositionLostError, StoreMismatchError
 from consumers.position import Position
 from consumers.records import Control, Record, RecordAddress, Summary
+from consumers.waiting import OnWait, describe_topic, patience
 from ledger.errors import IntegrityError
 from streams.broker import Broker, Partition
 from streams.errors import KafkaUnavailableError
+from streams.librdkafka import kafka_errors, made_client
 from streams.topics import TopicNames
 
 __all__ = ["Lag", "Source"]
@@ -44,7 +47,8 @@ _NEEDED_FACTOR = 4
 """How far a partition may run ahead beyond its share while the next block still waits for a record of its topic."""
 _BARRIER_S = 10.0
 _ADMIN_S = 10.0
-_ASK_AGAIN_S = 0.1
+_TELL_S = 2.0
+"""How long something may be awaited before that is told."""
 _REPORT_S = 1.0
 
 _OWN_SETTINGS: dict[str, str | int | bool] = {
@@ -88,9 +92,12 @@ class _Stall:
 class Source:
     """One reader of one ledger's stream. Not safe for several threads."""
 
-    def __init__(self, broker: Broker, names: TopicNames, position: Position, group: str, barrier_s: float) -> None:
-        self.names, self._broker, self._barrier_s = names, broker, barrier_s
-        self._consumer = Consumer({**_DEFAULTS, **broker.config, **_OWN_SETTINGS, "group.id": group})
+    def __init__(
+        self, broker: Broker, names: TopicNames, position: Position, group: str, barrier_s: float, on_wait: OnWait
+    ) -> None:
+        self.names, self._broker, self._barrier_s, self._on_wait = names, broker, barrier_s, on_wait
+        config = {**_DEFAULTS, **broker.config, **_OWN_SETTINGS, "group.id": group, "error_cb": self._hear}
+        self._consumer: Consumer = made_client(Consumer, config)
         self._start = position
         self._assembler = Assembler(position)
         self._topic_ids: dict[str, str] = {}
@@ -101,6 +108,8 @@ class Source:
         self._known_tables: set[str] = set()
         self._at_end = False
         self._stall: _Stall | None = None
+        self._away_since: float | None = None
+        self._away = ""
         self._reported_at = 0.0
 
     @classmethod
@@ -112,15 +121,25 @@ class Source:
         *,
         group: str,
         barrier_s: float = _BARRIER_S,
+        on_wait: OnWait = lambda reason, seconds: None,
     ) -> Source:
         """Assign the summaries, the catalogue and every topic of the position. `group` is the name under which Kafka's tools see the lag.
 
+        `on_wait` is called here, and later by `poll`, while something is awaited that should be there.
+
         Raises:
+            StoreMismatchError: the position is one in another stream.
             PositionLostError: a topic of the position is gone, or is another one of the same name.
             ConsumerError: the ledger has no stream there, or Kafka does not answer.
         """
-        source = cls(broker, names, position, group, barrier_s)
+        if position.topics and names.block_summary not in position.topics:
+            of_position = next((topic for topic in position.topics if "-" in topic.rpartition(".")[2]), "another one")
+            raise StoreMismatchError(
+                "the store follows another stream", expected=names.block_summary, actual=of_position
+            )
+        source = cls(broker, names, position, group, barrier_s, on_wait)
         try:
+            broker.wait_until_it_answers(patience(_ADMIN_S, on_wait))
             for topic in dict.fromkeys((names.block_summary, names.catalog_changes, *position.topics)):
                 source._assign(topic)
         except BaseException:
@@ -144,8 +163,10 @@ class Source:
             for message in (first, *self._consumer.consume(_BATCH - 1, 0)):
                 taken += self._take(message)
             self._outdated.clear()
+            self._away_since = None
         self._throttle()
         self._check_stall()
+        self._tell()
         return taken
 
     def blocks(self) -> Iterator[VerifiedBlock]:
@@ -187,7 +208,8 @@ class Source:
         self._reported_at = now
         offsets = [TopicPartition(t, p, o) for t, topic in position.topics.items() for p, o in topic.offsets.items()]
         if offsets:
-            self._consumer.commit(offsets=offsets, asynchronous=True)
+            with suppress(KafkaException):
+                self._consumer.commit(offsets=offsets, asynchronous=True)
 
     def close(self) -> None:
         self._consumer.close()
@@ -219,7 +241,8 @@ class Source:
             if self._stall is not None and self._stall.asked is not None:
                 self._stall.asked.discard((topic, partition))
         elif code == KafkaError._AUTO_OFFSET_RESET:
-            low, high = self._consumer.get_watermark_offsets(TopicPartition(topic, partition), _ADMIN_S)
+            with kafka_errors(f"asking where {topic}[{partition}] ends"):
+                low, high = self._consumer.get_watermark_offsets(TopicPartition(topic, partition), _ADMIN_S)
             raise PositionLostError(
                 f"Kafka does not have the next record of {topic}[{partition}] ({error.str()})",
                 expected=f"offset {self._assembler.next_offset(topic, partition)}",
@@ -237,6 +260,26 @@ class Source:
                 actual=f"last block {self._assembler.highest_summary}",
             )
 
+    def _hear(self, error: KafkaError) -> None:
+        if error.code() in _OUTAGES:
+            self._away_since, self._away = self._away_since or time.monotonic(), error.str()
+
+    def _tell(self) -> None:
+        """Say what is awaited, once that takes long."""
+        now = time.monotonic()
+        if self._away_since is not None and now - self._away_since > _TELL_S:
+            try:
+                self._consumer.list_topics(self.names.block_summary, _ADMIN_S / 10)
+            except KafkaException:
+                self._on_wait(f"{self._broker.bootstrap_servers} does not answer: {self._away}", now - self._away_since)
+            else:
+                self._away_since = None
+        elif self._stall is not None and now - self._stall.since > _TELL_S:
+            missing = self._assembler.missing()[0]
+            topic = self.names.of_table(missing.table_id, missing.table_name)
+            what = f"{missing.table_name} {missing.document_id} version {missing.version}"
+            self._on_wait(f"block {self._stall.block} still lacks {what} of topic {topic}", now - self._stall.since)
+
     # -- which partitions -------------------------------------------------------------------------------------------
 
     def _assign_tables(self, summary: Summary) -> None:
@@ -249,15 +292,17 @@ class Source:
 
     def _assign(self, topic: str) -> None:
         """Begin to read a topic: where the position left it, else at its beginning."""
-        topic_id, partitions = self._describe(topic)
+        wait = patience(_ADMIN_S, self._on_wait)
+        topic_id, partitions = describe_topic(self._broker, self.names, topic, wait)
         known = self._start.topics.get(topic)
         if known is not None and known.topic_id != topic_id:
             raise PositionLostError(f"topic {topic} is another one", expected=known.topic_id, actual=topic_id)
         self._topic_ids[topic] = topic_id
         offsets = known.offsets if known is not None else {}
         self._assigned += [(topic, number) for number in partitions]
-        self._consumer.list_topics(topic, _ADMIN_S)  # now, or librdkafka looks for the leader a second later
-        self._consumer.incremental_assign([TopicPartition(topic, n, offsets.get(n, 0)) for n in partitions])
+        with kafka_errors(f"beginning to read {topic}"):
+            self._consumer.list_topics(topic, _ADMIN_S)  # now, or librdkafka looks for the leader a second later
+            self._consumer.incremental_assign([TopicPartition(topic, n, offsets.get(n, 0)) for n in partitions])
 
     def _go_back(self, republished: Control) -> None:
         """Read a partition again from where its records were replaced, if that is behind us."""
@@ -275,21 +320,6 @@ class Source:
         )  # a seek would fail while librdkafka looks for the leader
         self._consumer.incremental_assign([TopicPartition(*part, offset)])
         self._consumer.resume([TopicPartition(*part)])
-
-    def _describe(self, topic: str) -> tuple[str, list[int]]:
-        """Ask Kafka for the id and the partitions of a topic. It may be made just now, and a broker hears of it a little late."""
-        deadline = time.monotonic() + _ADMIN_S
-        while True:
-            answer = self._broker.admin.describe_topics(TopicCollection([topic]), request_timeout=_ADMIN_S)
-            try:
-                found = answer[topic].result(_ADMIN_S)
-            except KafkaException as error:
-                reason = error.args[0]
-                if reason.code() != KafkaError.UNKNOWN_TOPIC_OR_PART or time.monotonic() > deadline:
-                    raise ConsumerError(f"topic {topic}: {reason.str()}") from error
-                self._broker.admin.poll(_ASK_AGAIN_S)
-            else:
-                return str(found.topic_id), [partition.id for partition in found.partitions]
 
     def _throttle(self) -> None:
         """Pause what runs ahead of the next block, resume what does not any more."""

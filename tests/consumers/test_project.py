@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from contextlib import closing
 from pathlib import Path
@@ -19,6 +20,7 @@ from consumers.source import Source
 from consumers.stores import open_store
 from consumers.table import Scalar
 from ledger.block import Block
+from streams.local_kafka import LocalKafka
 
 pytestmark = pytest.mark.kafka
 
@@ -121,6 +123,63 @@ def test_a_ledger_that_is_not_there_and_a_projection_that_is_not_there_are_said(
     stream.delete_topics(stream.names.block_summary)
     code, said = run("project", "garage", stream, tmp_path / "store")
     assert (code, f"topic {stream.names.block_summary}" in said, "Traceback" in said) == (1, True, False)
+    assert said.index('"event": "waiting"') < said.index("error: ConsumerError")
+
+
+def test_ctrl_c_ends_the_waiting_for_a_stream(stream: Stream, tmp_path: Path) -> None:
+    stream.delete_topics(stream.names.block_summary)
+    process = start("project", "garage", stream, tmp_path / "store")
+    assert process.stderr is not None
+    assert json.loads(process.stderr.readline())["event"] == "waiting"
+    process.send_signal(signal.SIGINT)
+    _, rest = process.communicate(timeout=30)
+    assert (process.returncode, rest) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("more", "complaint"),
+    [
+        (("--deliver", "letters"), "--deliver needs a projection with actions"),
+        (("--config", "nonsense"), "--config takes KEY=VALUE"),
+        (("--skip", "a"), "--skip takes DOCUMENT_ID:VERSION"),
+        (("--config", "no.such.key=1"), "no.such.key"),
+    ],
+)
+def test_a_wrong_command_line_is_said_in_a_sentence(
+    stream: Stream, tmp_path: Path, more: tuple[str, ...], complaint: str
+) -> None:
+    code, said = run("project", "garage", stream, tmp_path / "store", *more, TERM="dumb", COLUMNS="200")
+    assert code in (1, 2)
+    assert complaint in said
+    assert "Traceback" not in said
+
+
+def test_the_last_thing_that_is_told_is_how_far_it_came(stream: Stream, tmp_path: Path) -> None:
+    stream.publish(*some_blocks(7, 5))
+    code, said = run("project", "mortal_projection:in_sqlite", stream, tmp_path / "store", "--until-caught-up")
+    assert code == 0
+    last = json.loads(said.splitlines()[-1])
+    assert (last["block"], last["lagBlocks"]) == (4, 0)
+
+
+def test_a_broker_that_goes_away_and_comes_back_is_awaited(tmp_path: Path) -> None:
+    settings = {"broker.session.timeout.ms": "2000", "broker.heartbeat.interval.ms": "500"}
+    blocks = some_blocks(7, 20)
+    with LocalKafka.start(tmp_path / "kafka", settings=settings) as broker:
+        stream = Stream(broker.bootstrap_servers)
+        stream.publish(*blocks[:10])
+        process = start("project", "mortal_projection:in_sqlite", stream, tmp_path / "store")
+        wait_for_block(process, 9)
+    assert process.stderr is not None
+    told = next(event for event in map(json.loads, process.stderr) if event["event"] == "waiting")
+    assert f"{broker.bootstrap_servers} does not answer" in told["reason"]
+    with LocalKafka.start(tmp_path / "kafka", port=broker.port, settings=settings):
+        stream.publish(*blocks[10:])
+        wait_for_block(process, 19)
+        process.terminate()
+        _, rest = process.communicate(timeout=30)
+        assert process.returncode == 0, rest
+    assert contents("sqlite", tmp_path / "store") == expected(blocks)
 
 
 def test_it_stops_exactly_at_the_block_that_was_asked_for(stream: Stream, tmp_path: Path) -> None:

@@ -83,7 +83,21 @@ def test_a_folder_holds_one_whole_file_an_effect_and_leaves_what_is_there_alone(
 
 def test_no_two_keys_share_a_file_and_no_key_leaves_the_folder(tmp_path: Path) -> None:
     """The part of a key may be any text of a document."""
-    parts = ["A:B", "A-B", "A/B", "../../B", "a b", "\0", "ü" * 200, "ü" * 201, "x" * 300, "x" * 301, ".json", "%2D", ""]
+    parts = [
+        "A:B",
+        "A-B",
+        "A/B",
+        "../../B",
+        "a b",
+        "\0",
+        "ü" * 200,
+        "ü" * 201,
+        "x" * 300,
+        "x" * 301,
+        ".json",
+        "%2D",
+        "",
+    ]
     keys = [f"d:0:notice:{part}" for part in parts]
     folder = Folder(tmp_path / "letters")
     with closing(store_with(tmp_path, keys)) as store:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 
 import pytest
@@ -13,13 +14,16 @@ from publishing import Stream
 from stream_of_blocks import some_blocks
 
 from consumers import source as source_module
-from consumers.errors import ForkError, GapError, PositionLostError
+from consumers import waiting as waiting_module
+from consumers.errors import ConsumerError, ForkError, GapError, PositionLostError, StoreMismatchError
 from consumers.position import BEGINNING, Position
 from consumers.source import Source
 from ledger.block import Block
 from ledger.errors import IntegrityError
 from ledger.values import Value
+from streams.broker import Broker
 from streams.records import PROOF_HEADER, Record, control_record, records_of
+from streams.topics import TopicNames
 
 pytestmark = pytest.mark.kafka
 
@@ -291,6 +295,69 @@ def test_a_reader_that_is_not_beyond_a_loss_stays_where_it_is(stream: Stream) ->
         stream.send([republished(stream, topic, part, offsets[part]), elsewhere, *stream.records_of(*blocks[2:])])
         assert read(source, until=lambda numbers: 3 in numbers) == [2, 3]
         assert source.duplicates == 0
+
+
+def test_a_ledger_without_a_stream_is_said_with_the_streams_that_there_are(
+    stream: Stream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting_module, "_SHOWN", 1_000_000)
+    monkeypatch.setattr(source_module, "_ADMIN_S", 0.5)
+    names, told = TopicNames(stream.names.prefix, "nosuch"), list[str]()
+    there = rf"has ledger nosuch been published with prefix test\? \(the streams there are .*test.{stream.names.ledger}"
+    with pytest.raises(
+        ConsumerError, match=rf"^there is no topic test\.nosuch\.block-summary at {stream.kafka}: {there}"
+    ):
+        Source.open(stream.broker, names, BEGINNING, group="test", on_wait=lambda reason, _: told.append(reason))
+    assert told[-1].startswith("there is no topic test.nosuch.block-summary")
+
+
+def test_a_stream_that_comes_a_little_later_is_awaited(stream: Stream) -> None:
+    topic = stream.names.block_summary
+    stream.delete_topics(topic)
+
+    def make(reason: str, _: float) -> None:
+        assert topic in reason
+        if topic not in stream._topics:
+            stream.create_topics(topic, partitions=1)
+
+    Source.open(stream.broker, stream.names, BEGINNING, group="test", on_wait=make).close()
+
+
+def test_a_kafka_that_does_not_answer_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(source_module, "_ADMIN_S", 0.5)
+    with pytest.raises(ConsumerError, match=r"^127\.0\.0\.1:1 does not answer: .*refused"):
+        Source.open(Broker("127.0.0.1:1"), TopicNames("test", "cars"), BEGINNING, group="test")
+
+
+def test_the_store_of_another_ledger_is_not_filled_from_this_one(stream: Stream) -> None:
+    other = Stream(stream.kafka)
+    other.publish(other.strand.add(("Cars", "a", {})))
+    with reading(other) as source:
+        read(source)
+        position = source.position()
+    with pytest.raises(
+        StoreMismatchError, match=f"expected {stream.names.block_summary}, actual {other.names.block_summary}"
+    ):
+        Source.open(stream.broker, stream.names, position, group="test")
+
+
+def test_what_the_next_block_still_lacks_is_told(stream: Stream, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(source_module, "_TELL_S", 0.1)
+    _, records = some_records(stream)
+    lost = next(r for r in records if not is_summary(stream, r))
+    stream.send(r for r in records if r is not lost)
+    told: list[str] = []
+    source = Source.open(
+        stream.broker,
+        stream.names,
+        BEGINNING,
+        group="test",
+        barrier_s=60,
+        on_wait=lambda reason, _: told.append(reason),
+    )
+    with closing(source):
+        read(source, until=lambda _: bool(told))
+    assert re.fullmatch(rf"block \d+ still lacks \w+ {lost.key} version \d+ of topic {lost.topic}", told[0])
 
 
 def test_a_stream_that_ends_before_the_position_is_not_read_silently(stream: Stream) -> None:
