@@ -1,6 +1,6 @@
 """The benchmark: `make bench`, or `.venv/bin/python tests/bench`. Not a test: it measures, interleaved with PostgreSQL on the same machine.
 
-Writes a table to the terminal and everything to bench-results.json. About 25 minutes; `--quick` runs every part once for a moment, to
+Writes a table to the terminal and everything to bench-results.json. About 30 minutes; `--quick` runs every part once for a moment, to
 see that it works: its figures mean nothing.
 """
 
@@ -23,7 +23,7 @@ from report import Results, show
 from rich.console import Console
 
 CLIENTS = (1, 16, 64)
-PARTS = ("throughput", "latency", "verify", "projection", "replay", "embedded", "profile", "memory")
+PARTS = ("throughput", "latency", "verify", "projection", "replay", "embedded", "profile", "memory", "queries")
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,22 @@ class Plan:
     latency_seconds: float = 30.0
     memory_revisions: int = 500_000
     memory_steps: int = 4
+    query_rounds: int = 7
+    query_seconds: float = 1.0
+    large_table: int = 1_000_000
 
 
-QUICK = Plan(documents=2_000, rounds=1, seconds=2, latency_seconds=4.0, memory_revisions=6_000, memory_steps=2)
+QUICK = Plan(
+    documents=2_000,
+    rounds=1,
+    seconds=2,
+    latency_seconds=4.0,
+    memory_revisions=6_000,
+    memory_steps=2,
+    query_rounds=1,
+    query_seconds=0.05,
+    large_table=4_000,
+)
 
 
 class Benchmark:
@@ -49,12 +62,14 @@ class Benchmark:
     def run(self) -> None:
         postgres = self._start_postgres() if "throughput" in self._parts else None
         try:
-            if set(self._parts) - {"memory"}:
+            if set(self._parts) - {"memory", "queries"}:
                 self._with_stream(postgres)
         finally:
             if postgres:
                 self._say(f"PostgreSQL recorded {postgres.heights()} changes")
                 postgres.stop()
+        if "queries" in self._parts:
+            self._queries()
         if "memory" in self._parts:
             self._say("memory: filling a ledger")
             with open_bed(self._directory / "memory", self._plan.documents, publish=False) as bed:
@@ -62,6 +77,15 @@ class Benchmark:
                 self.results.memory = scenarios.memory(
                     bed, documents=plan.documents, until_revisions=plan.memory_revisions, steps=plan.memory_steps
                 )
+
+    def _queries(self) -> None:
+        plan = self._plan
+        self._say(f"queries: filling three databases, and a table of {plan.large_table:,} documents")
+        self.results.queries = scenarios.queries(
+            self._directory / "queries", documents=plan.documents, large=plan.large_table, rounds=plan.query_rounds,
+            seconds=plan.query_seconds,
+        )  # fmt: skip
+        self._say(f"the large table was filled in {self.results.queries['sizes']['fillSeconds']:.0f} s")
 
     def _start_postgres(self) -> Postgres | None:
         try:

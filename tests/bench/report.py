@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
+from queries_report import queries_goals, queries_table
 from rich.console import Console
 from rich.table import Table
 
@@ -27,6 +28,7 @@ class Results:
     latency: list[dict[str, Any]] = field(default_factory=list)
     memory: list[dict[str, Any]] = field(default_factory=list)
     profile: dict[str, Any] = field(default_factory=dict)
+    queries: dict[str, Any] = field(default_factory=dict)
 
     def runs(self, system: str, keys: str, clients: int) -> list[dict[str, Any]]:
         """Give the runs of one case, the disturbed ones left out."""
@@ -40,8 +42,12 @@ class Results:
 
 
 def show(results: Results, console: Console) -> None:
-    console.print(_throughput(results))
-    console.print(_rest(results))
+    if results.throughput:
+        console.print(_throughput(results))
+    if results.streams or results.latency or results.memory:
+        console.print(_rest(results))
+    if results.queries:
+        console.print(queries_table(results.queries))
     if results.profile:
         console.print(_profile(results))
     console.print(_goals(results))
@@ -142,6 +148,8 @@ def _measured_goals(results: Results) -> Iterable[tuple[str, float, float, bool]
                 results.streams[name]["perSecond"],
                 True,
             )
+    if results.queries:
+        yield from queries_goals(results.queries)
     if len(results.memory) > 1:
         growth = results.memory[-1]["anonymous"] / results.memory[0]["anonymous"]
         yield "coordinator's memory, last against first (ratio)", 1.25, growth, False

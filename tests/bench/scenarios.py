@@ -51,6 +51,19 @@ def profile(directory: Path, *, seconds: float, documents: int) -> dict[str, obj
     return _script("profiling.py", str(directory), str(seconds), str(documents))
 
 
+def queries(directory: Path, *, documents: int, large: int, rounds: int, seconds: float) -> dict[str, object]:
+    """Queries beside SQLite and DuckDB, in a process of their own."""
+    directory.mkdir()
+    settings = {
+        "directory": str(directory),
+        "documents": documents,
+        "large": large,
+        "rounds": rounds,
+        "seconds": seconds,
+    }
+    return _script("queries.py", json.dumps(settings))
+
+
 def replay(bed: Bed, revisions: int) -> dict[str, object]:
     """The whole journal into new topics."""
     watch = Watch()

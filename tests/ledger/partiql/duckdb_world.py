@@ -22,6 +22,8 @@ Where the two differ by design -> what is done about it:
       there
     bugs of DuckDB 2.0: window functions, and scalar subqueries neither is written there
       in SELECT, lose rows inside of correlated EXISTS and IN
+    bug of DuckDB 2.0: outer joins on a condition of one side   ON of an outer join compares both sides, too
+      alone lose rows inside of NOT EXISTS
 """
 
 from __future__ import annotations

@@ -207,19 +207,21 @@ class SqlAtRandom:
             join = self._one(joins)
             text = f"{source.text}{join}{other.text}"
             if join not in (", ", " CROSS JOIN "):
-                text += f" ON {self._on(source.atoms, other.atoms, atoms, equal=join == ' FULL JOIN ')}"
+                text += f" ON {self._on(source.atoms, other.atoms, atoms, join)}"
             source = _Source(text, atoms)
         return source
 
-    def _on(self, left: Atoms, right: Atoms, both: Atoms, *, equal: bool) -> str:
+    def _on(self, left: Atoms, right: Atoms, both: Atoms, join: str) -> str:
         kinds = [kind for kind in _TYPES if left[kind] and right[kind]]
         if not kinds:
-            return "true" if equal else self._condition(both, 1, 9)
+            return "true"
         kind = self._one(kinds)
-        joined = f"{self._one(left[kind])} = {self._one(right[kind])}"
-        if equal or self._may(0.5):
+        operator = "=" if "FULL" in join or self._may(0.7) else self._one(["<", "<>", ">="])
+        joined = f"{self._one(left[kind])} {operator} {self._one(right[kind])}"
+        if "FULL" in join or self._may(0.5):
             return joined
-        return self._one([f"{joined} AND {self._condition(both, 1, 9)}", self._condition(both, 1, 9)])
+        one_sided = self._condition(both, 1, 9)
+        return f"{joined} AND {one_sided}" if "LEFT" in join or "RIGHT" in join else one_sided
 
     def _source(self, depth: int) -> _Source:
         alias = f"t{self._fresh()}"
