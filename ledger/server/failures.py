@@ -24,6 +24,7 @@ _log = logging.getLogger("strandline.server")
 
 _STATUS: Mapping[type[errors.LedgerError], int] = {
     errors.StatementError: 400,
+    errors.UniqueViolationError: 409,
     errors.InvalidValueError: 400,
     errors.NotFoundError: 404,
     errors.AlreadyExistsError: 409,
@@ -37,6 +38,7 @@ _STATUS: Mapping[type[errors.LedgerError], int] = {
     errors.LedgerError: 500,
 }
 _ATTRIBUTES = ("line", "column", "snippet", "position", "limit", "maximum", "asked", "address", "expected", "actual")
+_VIOLATED = {"table": "table", "index": "index", "value": "value", "document_id": "documentId"}
 _RETRY_AFTER_S = 10.0
 """For a ledger that cannot commit: somebody has to look at it."""
 
@@ -55,6 +57,8 @@ def answer_of_error(request: Request, error: errors.LedgerError) -> Answer:
         attribute = getattr(error, name, None)
         if attribute is not None and attribute != "":
             shown[name] = _plain(attribute)
+    if isinstance(error, errors.UniqueViolationError):
+        shown |= {name: getattr(error, attribute) for attribute, name in _VIOLATED.items()}
     headers = {}
     if status == 503:
         headers["retry-after"] = str(math.ceil(getattr(error, "retry_after_s", _RETRY_AFTER_S)))

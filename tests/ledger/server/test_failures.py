@@ -14,6 +14,7 @@ STATUS_OF_EACH = {
     errors.StatementError("x"): 400,
     errors.ParseError("x", line=1, column=2, snippet="y"): 400,
     errors.PlanError("x"): 400,
+    errors.UniqueViolationError("T", "[n]", "1", "d"): 409,
     errors.EvaluationError("x"): 400,
     errors.InvalidValueError("x", position=3): 400,
     errors.TransactionError("x"): 409,
@@ -47,6 +48,12 @@ def test_every_error_has_its_status_and_says_whether_to_try_again(error, status)
     assert told["retriable"] is error.retriable
     assert told["message"]
     assert ("retry-after" in answer.headers) == (status == 503)
+
+
+def test_a_violated_index_is_told_with_its_value_and_the_document_that_has_it():
+    request = Request({"method": "GET", "path": "/", "query_string": b"", "headers": []}, receive=None)
+    told = errors_of(answer_of_error(request, errors.UniqueViolationError("Person", "[Email]", '"a@b.c"', "d" * 22)))
+    assert (told["table"], told["index"], told["value"], told["documentId"]) == ("Person", "[Email]", '"a@b.c"', "d" * 22)
 
 
 def errors_of(answer):
