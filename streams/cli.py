@@ -162,6 +162,9 @@ def _errors_told() -> Iterator[None]:
         typer.echo(f"error: {error}", err=True)
         no = isinstance(error, IntegrityError) or (isinstance(error, StreamError) and not error.retriable)
         raise typer.Exit(_SAYS_NO if no else _NOT_TO_BE_HAD) from error
+    except OSError as error:  # a directory that cannot be written, and the like
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(_NOT_TO_BE_HAD) from error
 
 
 KafkaDirectory = Annotated[Path, typer.Option("--directory", help="Where the broker keeps its data.")]

@@ -5,7 +5,8 @@ For the demo, for tests, and for trying things out: one broker, bound to 127.0.0
 - `LocalKafka.start()` gives a broker that ends with the process that started it, however that ends (see `kafka_guard`).
 - `start_detached` / `status` / `stop_detached` are `strandline kafka start|status|stop`: a broker that stays, remembered in its directory.
 
-A directory holds `server.properties`, `data/`, `kafka.log`, `broker.pid`, and for a detached one `broker.json` (pid and address).
+A directory holds `server.properties`, `data/`, `kafka.log`, `broker.pid`, and for a detached one `broker.json` (pid and address) and `lock`
+(held while it is started or stopped).
 
 Source: the list of settings that a KRaft process with both roles needs, https://kafka.apache.org/documentation/#kraft
 """
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import fcntl
 import json
 import os
 import shutil
@@ -23,7 +25,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
@@ -67,7 +69,7 @@ class BrokerStatus:
     """A detached broker: its address, its process, and whether it answers as the broker of its directory."""
 
     bootstrap_servers: str
-    pid: int
+    pid: int | None
     answers: bool
 
 
@@ -156,9 +158,13 @@ def start_detached(directory: Path, port: int) -> str:
     Raises:
         KafkaUnavailableError: as `LocalKafka.start`; also if `port` belongs to somebody else.
     """
-    found = status(directory)
-    if found and found.answers:
-        return found.bootstrap_servers
+    directory.mkdir(parents=True, exist_ok=True)
+    with _one_at_a_time(directory):
+        found = status(directory)
+        return found.bootstrap_servers if found and found.answers else _start_detached(directory, port)
+
+
+def _start_detached(directory: Path, port: int) -> str:
     if _port_is_taken(port):
         raise KafkaUnavailableError(f"port {port} of 127.0.0.1 is taken by another program; choose one with --port")
     command = _prepare(directory, port, {})
@@ -167,7 +173,7 @@ def start_detached(directory: Path, port: int) -> str:
     pid = _pid_in(directory)
     try:
         _wait_until_ready(directory, port, lambda: not _is_alive(pid))
-    except KafkaUnavailableError:
+    except BaseException:  # an interrupt, too: nobody would know of it
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
         raise
@@ -182,7 +188,7 @@ def status(directory: Path) -> BrokerStatus | None:
     except FileNotFoundError:
         return None
     address = remembered["bootstrapServers"]
-    return BrokerStatus(address, remembered["pid"], _cluster_at(address) == _cluster_of(directory))
+    return BrokerStatus(address, _running_pid(directory, remembered["pid"]), _answers_at(address, directory))
 
 
 def stop_detached(directory: Path) -> bool:
@@ -193,8 +199,19 @@ def stop_detached(directory: Path) -> bool:
     Raises:
         KafkaUnavailableError: it did not end in time.
     """
+    if not directory.exists():
+        return False
+    with _one_at_a_time(directory):
+        return _stop_detached(directory)
+
+
+def _stop_detached(directory: Path) -> bool:
     found = status(directory)
     if found and found.answers:
+        if found.pid is None:
+            raise KafkaUnavailableError(
+                f"a broker of {directory} answers at {found.bootstrap_servers}, but as no process of this machine"
+            )
         os.kill(found.pid, signal.SIGTERM)
         deadline = time.monotonic() + _STOP_S
         while _port_is_taken(int(found.bootstrap_servers.rsplit(":", 1)[1])) or _is_alive(found.pid):
@@ -207,13 +224,21 @@ def stop_detached(directory: Path) -> bool:
     return bool(found and found.answers)
 
 
+@contextlib.contextmanager
+def _one_at_a_time(directory: Path) -> Iterator[None]:
+    """Let no two processes start or stop the broker of a directory at once."""
+    with (directory / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def _prepare(directory: Path, port: int, settings: Mapping[str, str]) -> list[str]:
     """Write the settings, format the storage once, and give the command that runs the broker."""
     jars = kafka_jars()
     class_path = os.pathsep.join(str(jar) for jar in fetch_jars(jars, cache_directory() / "kafka"))
     directory.mkdir(parents=True, exist_ok=True)
     controller_port = _free_port()
-    properties = directory / "server.properties"
+    properties = directory.resolve() / "server.properties"  # by this path `_running_pid` knows the process again
     lines = _SETTINGS | {
         "controller.quorum.voters": f"1@127.0.0.1:{controller_port}",
         "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}",
@@ -256,6 +281,28 @@ def _pid_in(directory: Path) -> int:
     return int((directory / "broker.pid").read_text())
 
 
+def _running_pid(directory: Path, remembered: int) -> int | None:
+    """Find the process of the directory's broker. The remembered one may have been killed, another one started, its number given away."""
+    with contextlib.suppress(FileNotFoundError):
+        return next((pid for pid in (remembered, _pid_in(directory)) if _runs_broker_of(directory, pid)), None)
+    return None
+
+
+def _runs_broker_of(directory: Path, pid: int) -> bool:
+    return _arguments_of(pid).endswith(str(directory.resolve() / "server.properties"))
+
+
+def _arguments_of(pid: int) -> str:
+    """Give what a process was started with; empty if there is none."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").rstrip()
+    except OSError:  # no such process, or no /proc
+        command = ["ps", "-ww", "-o", "args=", "-p", str(pid)]
+    with contextlib.suppress(FileNotFoundError):
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.rstrip()
+    return ""
+
+
 def _stop_guard(guard: subprocess.Popen[bytes]) -> None:
     assert guard.stdin is not None
     guard.stdin.close()
@@ -264,11 +311,17 @@ def _stop_guard(guard: subprocess.Popen[bytes]) -> None:
 
 def _wait_until_ready(directory: Path, port: int, has_ended: Callable[[], bool]) -> None:
     deadline = time.monotonic() + _READY_S
-    while _cluster_at(f"127.0.0.1:{port}") != _cluster_of(directory):
+    while not _answers_at(f"127.0.0.1:{port}", directory):
         if has_ended() or time.monotonic() > deadline:
             log = (directory / "kafka.log").read_text(errors="replace")
             raise KafkaUnavailableError(f"Kafka did not start; the end of {directory / 'kafka.log'}:\n{log[-2000:]}")
         time.sleep(0.05)
+
+
+def _answers_at(address: str, directory: Path) -> bool:
+    """Tell whether the broker at an address is the one of the directory."""
+    cluster = _cluster_of(directory)
+    return cluster is not None and _cluster_at(address) == cluster
 
 
 def _cluster_at(address: str) -> str | None:
@@ -283,8 +336,12 @@ def _cluster_at(address: str) -> str | None:
     return None
 
 
-def _cluster_of(directory: Path) -> str:
-    lines = (directory / "data" / "meta.properties").read_text().splitlines()
+def _cluster_of(directory: Path) -> str | None:
+    """Give the id that the directory's storage was formatted with; None if it is not there."""
+    try:
+        lines = (directory / "data" / "meta.properties").read_text().splitlines()
+    except FileNotFoundError:
+        return None
     return next(line.split("=", 1)[1] for line in lines if line.startswith("cluster.id="))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -18,6 +19,7 @@ from streams.errors import KafkaUnavailableError
 from streams.kafka_jars import Jar, fetch_jars, kafka_jars
 from streams.local_kafka import LocalKafka, start_detached, status, stop_detached
 
+ROOT = Path(__file__).parents[2]
 PARENT = """
 import sys, time
 from pathlib import Path
@@ -95,6 +97,38 @@ def test_a_detached_broker_is_found_again_and_stopped_once(tmp_path: Path) -> No
         assert stop_detached(tmp_path)
     assert status(tmp_path) is None
     assert not stop_detached(tmp_path)
+
+
+@pytest.mark.kafka
+def test_two_starts_at_once_give_one_broker_and_stop_ends_the_one_that_runs(tmp_path: Path) -> None:
+    from streams.local_kafka import _free_port
+
+    port = str(_free_port())
+    command = [sys.executable, "-m", "strandline", "kafka", "start", "--directory", str(tmp_path), "--port", port]
+    starts = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    try:
+        assert [start.communicate(timeout=120)[0] for start in starts] == [
+            f"Kafka is running at 127.0.0.1:{port}\n"
+        ] * 2
+        found = status(tmp_path)
+        assert found is not None
+        # The process that was remembered is long gone, and its number belongs to somebody else.
+        remembered = {"pid": os.getpid(), "bootstrapServers": found.bootstrap_servers}
+        (tmp_path / "broker.json").write_text(json.dumps(remembered))
+        assert status(tmp_path) == found
+    finally:
+        assert stop_detached(tmp_path)
+    assert found.pid is not None
+    end_of(found.pid)
+
+
+def test_a_directory_whose_data_are_gone_has_no_broker(tmp_path: Path) -> None:
+    (tmp_path / "broker.json").write_text('{"pid": 1, "bootstrapServers": "127.0.0.1:1"}')
+    found = status(tmp_path)
+    assert found is not None
+    assert not found.answers
+    assert not stop_detached(tmp_path)
+    assert not stop_detached(tmp_path / "nothing")
 
 
 def test_a_taken_port_is_named(tmp_path: Path) -> None:
