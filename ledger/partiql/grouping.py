@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, is_dataclass
 
+from ledger.catalog import Table
 from ledger.partiql.aggregates import AGGREGATES, Accumulator, Distinct
 from ledger.partiql.code import Code, Env, Evaluate, Rows, constant
 from ledger.partiql.comparison import MistypedError, is_absent
@@ -21,16 +22,21 @@ from ledger.partiql.projection import column_name
 from ledger.partiql.run import Holding
 from ledger.partiql.scope import Scope, slot_code
 from ledger.partiql.tree.expressions import Aggregate, Expression, Name, Path
-from ledger.partiql.tree.parts import holds, names_of_parts
+from ledger.partiql.tree.parts import found_in, holds, names_of_parts
 from ledger.partiql.tree.queries import GroupBy
 from ledger.query_values import Bag, QueryValue
 
-__all__ = ["has_aggregates", "plan_grouping"]
+__all__ = ["aggregates_in", "has_aggregates", "plan_count", "plan_grouping"]
 
 
 def has_aggregates(node: object) -> bool:
     """Tell whether an expression, or a tuple of nodes, holds an aggregate of its own query."""
     return holds(node, Aggregate)
+
+
+def aggregates_in(node: object) -> Iterator[Aggregate]:
+    """Give the aggregates of its own query that an expression, or a tuple of nodes, holds."""
+    return found_in(node, Aggregate)
 
 
 def _shape(node: object) -> object:
@@ -158,6 +164,16 @@ class _Grouping:
 
         return rows
 
+    def count(self, table: Table) -> Rows:
+        """Give the one group of all documents of a table, whose only aggregate is COUNT(*)."""
+        slots = self.aggregate_slots  # complete by the time that a row comes
+
+        def rows(env: Env) -> Iterator[None]:
+            _set(env, slots, [env[0].context.count(table)])
+            yield
+
+        return rows
+
 
 def _set(env: Env, slots: Sequence[int], values: Sequence[QueryValue]) -> None:
     for slot, value in zip(slots, values, strict=True):
@@ -168,3 +184,9 @@ def plan_grouping(compiler: Compiler, group_by: GroupBy | None, inner: Scope, be
     """Group the rows of `below`; give the groups, and the scope in which what stands above is compiled."""
     grouping = _Grouping(compiler, group_by, inner)
     return grouping.rows(below), grouping.outer
+
+
+def plan_count(compiler: Compiler, inner: Scope, table: Table) -> tuple[Rows, Scope]:
+    """Give the one group of all documents of a table, of which only COUNT(*) is asked; else as `plan_grouping`."""
+    grouping = _Grouping(compiler, None, inner)
+    return grouping.count(table), grouping.outer

@@ -78,6 +78,11 @@ class Order:
                 if leaf is not None:
                     self._hints[leaf].append(hint)
 
+    def usable_hints(self, leaf: Leaf) -> list[Hint]:
+        """Give the hints on a leaf that goes first."""
+        found = (_usable(hint, self.own, self.bound) for hint in self._hints[leaf])
+        return [hint for hint in found if hint is not None]
+
     def best_way(self, leaf: SourcePlan, known: frozenset[int]) -> Way | None:
         """Give the best look-up of a table by what is known."""
         usable = [_usable(hint, self.own, known) for hint in self._hints[leaf]]

@@ -12,7 +12,7 @@ from ledger.index_key import order_key
 from ledger.partiql.code import Env, Evaluate
 from ledger.partiql.tree.queries import OrderKey
 
-__all__ = ["Ordering"]
+__all__ = ["Ordering", "nulls_are_out_of_place"]
 
 _T = TypeVar("_T")
 _NULL_KEY = order_key(None)
@@ -23,7 +23,7 @@ class Ordering:
     """A compiled ORDER BY."""
 
     def __init__(self, order: Sequence[OrderKey], keys: Sequence[Evaluate]) -> None:
-        self._keys = list(zip(keys, [_nulls_are_least(key) for key in order], strict=True))
+        self._keys = list(zip(keys, [nulls_are_out_of_place(key) for key in order], strict=True))
         self._descending = [key.descending for key in order]
 
     def keys(self, env: Env) -> list[bytes]:
@@ -40,5 +40,6 @@ class Ordering:
             rows.sort(key=lambda row: keys_of(row)[i], reverse=self._descending[i])
 
 
-def _nulls_are_least(key: OrderKey) -> bool:
+def nulls_are_out_of_place(key: OrderKey) -> bool:
+    """Tell whether nulls are to stand where they are not the greatest of all."""
     return key.nulls_first is not None and key.nulls_first is not key.descending

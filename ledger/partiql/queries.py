@@ -12,15 +12,16 @@ from ledger.partiql import bag_operators
 from ledger.partiql.code import Code, Env, Evaluate, QueryCode, Rows
 from ledger.partiql.comparison import MistypedError, a_type_of, bare, shown, text_of
 from ledger.partiql.compiler import Compiler
-from ledger.partiql.conjuncts import conjuncts_of
-from ledger.partiql.from_plan import declare_all
-from ledger.partiql.grouping import has_aggregates, plan_grouping
+from ledger.partiql.conjuncts import Conjunct, conjuncts_of
+from ledger.partiql.from_plan import InnerPlan, declare_all
+from ledger.partiql.grouping import aggregates_in, has_aggregates, plan_count, plan_grouping
+from ledger.partiql.index_order import WantedOrder, counted_table, extreme_first, in_order
 from ledger.partiql.joins import implied_hints, joined
 from ledger.partiql.navigation import elements_of, struct_of
-from ledger.partiql.ordering import Ordering
+from ledger.partiql.ordering import Ordering, nulls_are_out_of_place
 from ledger.partiql.projection import Projected, project_groups, project_list, project_star
 from ledger.partiql.scope import Scope, Variable
-from ledger.partiql.tree.expressions import Container, Expression, Name, Subquery
+from ledger.partiql.tree.expressions import Container, Expression, Literal, Name, Subquery
 from ledger.partiql.tree.queries import OrderKey, Pivot, Query, Select, SelectList, SelectValue, SetOperation, With
 from ledger.partiql.windows import has_windows, plan_windows
 from ledger.query_values import MISSING, QueryValue
@@ -45,28 +46,55 @@ def _plan_select(compiler: Compiler, select: Select, scope: Scope) -> QueryCode:
     inner, first_slot = Scope(parent=scope), compiler.next_slot
     plan = declare_all(compiler, select.source, inner)
     conjuncts = conjuncts_of(compiler, select.where, inner)
-    rows = joined(compiler, plan, conjuncts)
-    alone = True
-    if select.group_by or select.having or has_aggregates((select.projection, select.order_by)):
-        rows, inner = plan_grouping(compiler, select.group_by, inner, rows)
-        alone = select.group_by is not None
-    if select.having is not None:
-        rows = _filtered(rows, compiler.compile(select.having, inner).run)
-    finish: Callable[[], Rows] = lambda: rows  # noqa: E731
+    alone = not (select.group_by or select.having or has_aggregates((select.projection, select.order_by)))
+    finish: Callable[[], Rows] = lambda: joined(compiler, plan, conjuncts)  # noqa: E731
+    if not alone:
+        rows, inner = _plan_groups(compiler, select, plan, conjuncts, inner)
+        finish = lambda: rows  # noqa: E731
     if has_windows((select.projection, select.order_by)):
-        finish, inner = plan_windows(compiler, inner, first_slot, rows)
+        alone = False
+        finish, inner = plan_windows(compiler, inner, first_slot, finish())
     projected = _project(compiler, select, inner)
-    ordering = _ordering(compiler, select.order_by, inner, projected.codes)
+    keys = [_order_key(compiler, key, inner, projected.codes) for key in select.order_by]
     cut = _cut(compiler, select, scope)
-    values = _projected(finish(), projected.run)
-    if ordering is not None:
-        wanted = None if select.distinct else cut.wanted()
-        values = _sorted(finish(), projected.run, ordering, wanted)
+    in_place = _in_order(compiler, plan, conjuncts, select, keys, cut) if alone and keys else None
+    if in_place is not None or not keys:
+        values = _projected(finish() if in_place is None else in_place, projected.run)
+    else:
+        ordering = Ordering(select.order_by, [key.run for key in keys])
+        values = _sorted(finish(), projected.run, ordering, None if select.distinct else cut.wanted())
     values = cut.of(bag_operators.distinct(values) if select.distinct else values)
     if isinstance(select.projection, Pivot):
         return QueryCode(_pivoted(values), single=True)
-    implied = implied_hints(plan, conjuncts) if alone else ()
-    return QueryCode(values, projected.columns, ordered=ordering is not None, implied=implied)
+    one_group = not alone and select.group_by is None  # even of no rows
+    implied = () if one_group else implied_hints(plan, conjuncts)
+    return QueryCode(values, projected.columns, ordered=bool(keys), implied=implied)
+
+
+def _plan_groups(
+    compiler: Compiler, select: Select, plan: InnerPlan, conjuncts: Sequence[Conjunct], inner: Scope
+) -> tuple[Rows, Scope]:
+    """Group; where the only aggregate is COUNT(*) or the end of an index, without reading all rows."""
+    aggregates = aggregates_in((select.projection, select.having, select.order_by))
+    only = next(aggregates, None) if select.group_by is None else None
+    below = None
+    if only is not None and next(aggregates, None) is None and not compiler.naive:
+        table = counted_table(plan) if only.argument is None and not conjuncts else None
+        if table is not None:
+            rows, outer = plan_count(compiler, inner, table)
+            return _having(compiler, select, rows, outer)
+        argument = None if has_aggregates(only.argument) else only.argument
+        path = None if argument is None else compiler.compile(argument, inner).path
+        if only.function in ("min", "max") and path is not None:
+            below = extreme_first(compiler, plan, conjuncts, path, greatest=only.function == "max")
+    rows, outer = plan_grouping(compiler, select.group_by, inner, below or joined(compiler, plan, conjuncts))
+    return _having(compiler, select, rows, outer)
+
+
+def _having(compiler: Compiler, select: Select, rows: Rows, outer: Scope) -> tuple[Rows, Scope]:
+    if select.having is not None:
+        rows = _filtered(rows, compiler.compile(select.having, outer).run)
+    return rows, outer
 
 
 def _project(compiler: Compiler, select: Select, scope: Scope) -> Projected:
@@ -116,21 +144,32 @@ def _pivoted(below: Callable[[Env], Iterator[QueryValue]]) -> Callable[[Env], It
 # ORDER BY.
 
 
-def _ordering(compiler: Compiler, order: Sequence[OrderKey], scope: Scope, columns: dict[str, Code]) -> Ordering | None:
-    if not order:
-        return None
-    return Ordering(order, [_order_key(compiler, key, scope, columns) for key in order])
+def _in_order(
+    compiler: Compiler,
+    plan: InnerPlan,
+    conjuncts: Sequence[Conjunct],
+    select: Select,
+    keys: Sequence[Code],
+    cut: _Cut,
+) -> Rows | None:
+    """Give the rows in the order of an index, if one has it and it pays."""
+    wanted = []
+    for node, key in zip(select.order_by, keys, strict=True):
+        if key.path is None or nulls_are_out_of_place(node):
+            return None
+        wanted.append((key.path, node.descending))
+    return in_order(compiler, plan, conjuncts, WantedOrder(tuple(wanted), cut.first))
 
 
-def _order_key(compiler: Compiler, key: OrderKey, scope: Scope, columns: dict[str, Code]) -> Evaluate:
+def _order_key(compiler: Compiler, key: OrderKey, scope: Scope, columns: dict[str, Code]) -> Code:
     """Compile one key: a bare name is a column first, deeper in an expression only if nothing else has the name."""
     if isinstance(key.expression, Name) and key.expression.text in columns:
-        return columns[key.expression.text].run
+        return columns[key.expression.text]
     names = {**columns, **scope.names}
     code = compiler.compile(key.expression, Scope(scope.parent, names, scope.sources, scope.queries, scope.grouping))
     if code.constant:
         compiler.refuse("ORDER BY a constant orders nothing; name a column or an expression", key.at)
-    return code.run
+    return code
 
 
 def _projected(rows: Rows, project: Evaluate) -> Callable[[Env], Iterator[QueryValue]]:
@@ -183,6 +222,8 @@ class _Cut:
 
     limit: Callable[[Env], int] | None
     offset: Callable[[Env], int] | None
+    first: int | None
+    """About how many rows from the first on are needed; None: all of them."""
 
     def wanted(self) -> Callable[[Env], int] | None:
         """How many rows from the first on are needed."""
@@ -204,10 +245,22 @@ class _Cut:
 
 
 def _cut(compiler: Compiler, query: Select | SetOperation, scope: Scope) -> _Cut:
+    counts = [_about(node) for node in (query.limit, query.offset)]
     return _Cut(
         None if query.limit is None else _count(compiler, "LIMIT", query.limit, scope),
         None if query.offset is None else _count(compiler, "OFFSET", query.offset, scope),
+        None if query.limit is None else sum(counts),
     )
+
+
+_USUAL_COUNT = 20
+"""What LIMIT and OFFSET are thought to be where a parameter says it."""
+
+
+def _about(node: Expression | None) -> int:
+    if node is None:
+        return 0
+    return node.value if isinstance(node, Literal) and type(node.value) is int else _USUAL_COUNT
 
 
 def _count(compiler: Compiler, clause: str, expression: Expression, scope: Scope) -> Callable[[Env], int]:
@@ -245,11 +298,12 @@ def _plan_set_operation(compiler: Compiler, node: SetOperation, scope: Scope) ->
             right_rows = _renamed(right.rows, right.columns, left.columns)
     values = bag_operators.combined(node.operator, left.rows, right_rows, keep=node.all)
     slot, cut = compiler.slots(), _cut(compiler, node, scope)
-    ordering = _ordering(compiler, node.order_by, Scope(parent=scope, sources=[Variable(None, slot)]), {})
-    if ordering is not None:
+    inner = Scope(parent=scope, sources=[Variable(None, slot)])
+    keys = [_order_key(compiler, key, inner, {}).run for key in node.order_by]
+    if keys:
         row: Evaluate = lambda env: env[slot]  # noqa: E731
-        values = _sorted(_into_slot(values, slot), row, ordering, cut.wanted())
-    return QueryCode(cut.of(values), columns, ordered=ordering is not None)
+        values = _sorted(_into_slot(values, slot), row, Ordering(node.order_by, keys), cut.wanted())
+    return QueryCode(cut.of(values), columns, ordered=bool(keys))
 
 
 def _operand(compiler: Compiler, node: Query | Expression, scope: Scope) -> QueryCode:

@@ -95,7 +95,7 @@ def _sorted_out(stored: Stored, hints: Sequence[Hint]) -> tuple[list[Equality], 
             by_id.append(hint) if path == _ID else on.setdefault(path, OnKey()).equalities.append(hint)
         elif path != _ID:
             on.setdefault(path, OnKey()).ranges.append(hint)
-    return by_id, on if stored.kind != "history" else {}, either
+    return by_id, on if stored.kind in ("table", "committed") else {}, either
 
 
 def _union(stored: Stored, hint: Either, estimates: Estimates) -> Way | None:

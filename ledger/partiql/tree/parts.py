@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from functools import cache
+from typing import TypeVar
 
 from ledger.partiql.tree.expressions import Subquery
 
-__all__ = ["holds", "names_of_parts"]
+__all__ = ["found_in", "holds", "names_of_parts"]
+
+_T = TypeVar("_T")
 
 
 @cache
@@ -18,14 +22,18 @@ def names_of_parts(kind: type) -> tuple[str, ...]:
 
 def holds(node: object, wanted: type) -> bool:
     """Tell whether a node, or a tuple of nodes, holds a node of the type `wanted` that belongs to its own query."""
+    return next(found_in(node, wanted), None) is not None
+
+
+def found_in(node: object, wanted: type[_T]) -> Iterator[_T]:
+    """Give the outermost nodes of the type `wanted` that a node, or a tuple of nodes, holds and that belong to its own query."""
     pending = [node]
     while pending:
         node = pending.pop()
         kind: type = type(node)
         if kind is wanted:
-            return True
-        if kind is tuple:
+            yield node  # type: ignore[misc]
+        elif kind is tuple:
             pending.extend(node)  # type: ignore[arg-type]
         elif kind is not Subquery:
             pending.extend([getattr(node, name) for name in names_of_parts(kind)])
-    return False

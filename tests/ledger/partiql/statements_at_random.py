@@ -77,6 +77,9 @@ _OR_EXISTS = "SELECT VALUE t FROM T AS t WHERE {} AND (EXISTS(SELECT 1 FROM @t.l
 _RANGE_JOIN = "SELECT VALUE [t, u] FROM T AS t, U AS u WHERE u.{} {} t.{} AND {}"
 _OPERATORS = st.sampled_from(["<", ">=", "="])
 _JOINS = st.sampled_from(["JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN"])
+_PATHS_OF_T = st.sampled_from([f"t.{path}" for path in PATHS])
+_WHERES = st.one_of(st.just(""), st.builds("WHERE {}".format, conditions("t")))
+_COUNTED = st.sampled_from(["T", "_ql_committed_T", "T WHERE a > 1", "T, U", "T AS t, @t.l AS o"])
 QUERIES = st.one_of(
     st.builds("SELECT * FROM T WHERE {}".format, conditions("")),
     st.builds("SELECT t.a, d FROM T AS t BY d WHERE {}".format, conditions("t")),
@@ -100,8 +103,29 @@ QUERIES = st.one_of(
     st.builds("SELECT VALUE c.data FROM _ql_committed_T AS c WHERE c.data.a = {} AND {}".format, LITERALS, conditions("c.data")),
     st.builds("SELECT VALUE u FROM T AS t BY d, _ql_committed_U AS u BY e WHERE e = d OR {}".format, conditions("t")),
     st.builds("SELECT VALUE [t, u] FROM T AS t, U AS u BY e WHERE u.c = e AND {}".format, conditions("t", "u")),
+    st.builds("SELECT {}({}) AS m FROM T AS t {}".format, st.sampled_from(["MIN", "MAX"]), _PATHS_OF_T, _WHERES),
+    st.builds("SELECT COUNT(*) AS n FROM {}".format, _COUNTED),
     st.builds("SELECT a, COUNT(*) AS n, MAX(b) AS m FROM T WHERE {} GROUP BY a HAVING COUNT(*) > 1".format, conditions("")),
 )  # fmt: skip
+_DIRECTIONS = st.sampled_from(["", " ASC", " DESC", " DESC", " NULLS FIRST", " DESC NULLS LAST"])
+_LIMITS = st.sampled_from(["", "", " LIMIT 1", " LIMIT 3 OFFSET 1", " LIMIT 0"])
+ORDERED = st.one_of(
+    st.builds("SELECT VALUE [[{0}], t] FROM T AS t {2} ORDER BY {0}{1}|{3}".format, _PATHS_OF_T, _DIRECTIONS, _WHERES, _LIMITS),
+    st.builds(
+        "SELECT VALUE [[{0}, {2}], t] FROM T AS t {4} ORDER BY {0}{1}, {2}{3}|{5}".format,
+        _PATHS_OF_T, _DIRECTIONS, _PATHS_OF_T, _DIRECTIONS, _WHERES, _LIMITS,
+    ),
+    st.builds(
+        "SELECT VALUE [[{0}, {2}], t] FROM T AS t WHERE t.b = {4} ORDER BY {0}{1}, {2}{1}|{3}".format,
+        _PATHS_OF_T, _DIRECTIONS, _PATHS_OF_T, _LIMITS, LITERALS,
+    ),
+    st.builds(
+        "SELECT VALUE [[{0}], t] FROM T AS t, U AS u WHERE {2} AND u.a = t.b ORDER BY {0}{1}|{3}".format,
+        _PATHS_OF_T, _DIRECTIONS, conditions("t", "u"), _LIMITS,
+    ),
+    st.builds("SELECT VALUE [[{0}], t] FROM T AS t, @t.l AS o ORDER BY {0}{1}|{2}".format, _PATHS_OF_T, _DIRECTIONS, _LIMITS),
+)  # fmt: skip
+"""`SELECT VALUE [[sort keys], ...] ... ORDER BY ...|LIMIT ...`: what stands after the bar says how many of the rows."""
 CHANGES = st.one_of(
     st.builds("UPDATE T SET b = {} WHERE {}".format, expressions(("",)), conditions("")),
     st.builds("UPDATE T AS t SET t.a = t.b, t.b = t.a WHERE {}".format, conditions("t")),

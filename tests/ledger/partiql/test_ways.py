@@ -250,3 +250,50 @@ def test_as_of_by_document_id_reads_the_history_of_one_document() -> None:
     result = world.execute(statement)
     assert result.rows == [{"a": 1}]
     assert (result.statistics.look_ups, result.statistics.scans, world.calls) == (1, (), ["history"])
+
+
+ORDERED_INDEXES = ["n", "home.city, n", "cars[*].plate"]
+
+
+@pytest.mark.parametrize(
+    ("statement", "call", "documents"),
+    [
+        ("SELECT VALUE n FROM P ORDER BY n", "index_range", 12),
+        ("SELECT VALUE n FROM P ORDER BY n DESC LIMIT 2", "index_range", 2),
+        ("SELECT VALUE n FROM P ORDER BY n LIMIT 2 OFFSET 3", "index_range", 5),
+        ("SELECT VALUE n FROM P ORDER BY n NULLS LAST LIMIT 2", "index_range", 2),
+        ("SELECT VALUE n FROM P WHERE n > 3 ORDER BY n LIMIT 2", "index_range", 2),
+        ("SELECT VALUE n FROM P WHERE n < 8 AND name LIKE 'b%' ORDER BY n DESC LIMIT 2", "index_range", 3),
+        ("SELECT n AS m FROM P ORDER BY m LIMIT 2", "index_range", 2),
+        ("SELECT VALUE p.n FROM P AS p ORDER BY p.home.city DESC, p.n DESC LIMIT 3", "index_range", 3),
+        ("SELECT VALUE p.n FROM P AS p WHERE p.home.city = 'Y' ORDER BY p.n LIMIT 3", "index_range", 3),
+        ("SELECT VALUE p.n FROM P AS p WHERE p.home.city = 'Y' ORDER BY p.home.city, p.n LIMIT 3", "index_range", 3),
+        ("SELECT VALUE p.data.n FROM _ql_committed_P AS p ORDER BY p.data.n DESC LIMIT 1", "index_range", 1),
+        ("SELECT VALUE c.plate FROM P AS p, @p.cars AS c ORDER BY p.n LIMIT 3", "index_range", 2),
+        ("SELECT DISTINCT VALUE n FROM P ORDER BY n LIMIT 3", "index_range", 3),
+        ("SELECT MIN(n) FROM P", "index_range", 1),
+        ("SELECT MAX(n) + 1 AS x FROM P HAVING MAX(n) > 1", "scan", 12),
+        ("SELECT MAX(p.n) FROM P AS p WHERE p.home.city = 'Z'", "index_range", 1),
+        ("SELECT MAX(p.n) FROM P AS p WHERE p.n < 5", "index_range", 1),
+        ("SELECT COUNT(*) FROM P", "count", 0),
+        ("SELECT COUNT(*) FROM _ql_committed_P", "count", 0),
+        ("SELECT VALUE n FROM P ORDER BY n NULLS FIRST LIMIT 2", "scan", 12),
+        ("SELECT VALUE p.n FROM P AS p ORDER BY p.home.city, p.n DESC LIMIT 3", "scan", 12),
+        ("SELECT VALUE p.n FROM P AS p ORDER BY p.home.city LIMIT 3", "scan", 12),
+        ("SELECT VALUE p.n FROM P AS p ORDER BY p.cars[*].plate LIMIT 3", "scan", 12),
+        ("SELECT MIN(n), MAX(n) FROM P", "scan", 12),
+        ("SELECT COUNT(n) FROM P", "scan", 12),
+    ],
+)  # fmt: skip
+def test_an_order_that_an_index_has_is_not_sorted(statement: str, call: str, documents: int) -> None:
+    world = PlainWorld({"P": PEOPLE}, {"P": ORDERED_INDEXES})
+    result = world.execute(statement)
+    assert (world.calls, result.statistics.documents_read) == ([call], documents)
+    assert result.rows == PlainWorld({"P": PEOPLE}, naive=True).rows(statement)
+
+
+def test_few_rows_by_a_look_up_are_sorted_rather_than_many_read_in_order() -> None:
+    people: list[Struct] = [{"n": i, "id": i // 2} for i in range(100)]
+    world = PlainWorld({"P": people}, {"P": ["n", "id"]}, counted=True)
+    assert world.rows("SELECT VALUE n FROM P WHERE id = 30 ORDER BY n DESC") == [61, 60]
+    assert world.calls == ["look_up"]
