@@ -20,21 +20,23 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from ledger.block import Block
+from ledger.block import SYSTEM_TABLE_ID, Block
 from streams.broker import Broker, Partition
 from streams.errors import ForeignStreamError, ForkError, HistoryLostError
 from streams.partitioner import partition_of
 from streams.position import LOST, Position, proof_of
+from streams.table_changes import TableChange, dropped, table_changes, undropped
 from streams.topic_reader import ReadRecord, first_record, last_record, read_records
 from streams.topics import TopicNames
 
-__all__ = ["Inspection", "Place", "inspect", "revisions_of"]
+__all__ = ["Inspection", "Place", "inspect", "places_of"]
 
 Place: TypeAlias = tuple[int, int]
 """(block, count): a partition holds what the blocks before `block` put there, and the first `count` of that block's records."""
 
 Identity: TypeAlias = tuple[bytes, str, int]
-"""(block hash, table id, number in the table): tells a record from all others."""
+"""(block hash, table id, number in the table): tells a record from all others of its partition. A CONTROL record has those of the
+catalogue's revision that it tells of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +49,33 @@ class Inspection:
     ahead: dict[Partition, Place]
 
 
-def revisions_of(
-    block: Block, names: TopicNames, counts: Mapping[str, int]
-) -> Iterator[tuple[Partition, int, Identity]]:
-    """Give each revision's partition, its index among the block's records of that partition, and its identity."""
+def places_of(block: Block, names: TopicNames, counts: Mapping[str, int]) -> Iterator[tuple[Partition, int, Identity]]:
+    """Give for each of the block's records but its summary, in the order of `records_of`: the partition, the index among the block's
+    records there, and the identity.
+    """
     index: dict[Partition, int] = defaultdict(int)
+    for partition, identity in _placed(block, names, counts):
+        yield partition, index[partition], identity
+        index[partition] += 1
+
+
+def _placed(block: Block, names: TopicNames, counts: Mapping[str, int]) -> Iterator[tuple[Partition, Identity]]:
+    changes = table_changes(block)
+    yield from _told(block, undropped(changes), names, counts)
     for table, number, revision in block.revisions():
         topic = names.of_table(table.table_id, table.table_name)
         partition = Partition(topic, partition_of(revision.id, counts[topic]) if topic in counts else 0)
-        yield partition, index[partition], (block.block_hash, table.table_id, number)
-        index[partition] += 1
+        yield partition, (block.block_hash, table.table_id, number)
+    yield from _told(block, dropped(changes), names, counts)
+
+
+def _told(
+    block: Block, changes: Iterable[TableChange], names: TopicNames, counts: Mapping[str, int]
+) -> Iterator[tuple[Partition, Identity]]:
+    for change in changes:
+        topic = names.of_table(change.table_id, change.table_name)
+        for number in range(counts.get(topic, 1)):
+            yield Partition(topic, number), (block.block_hash, SYSTEM_TABLE_ID, change.number)
 
 
 def inspect(
@@ -127,7 +146,7 @@ class _Inspector:
         for block in self._blocks(self._position.kafka_tx_from):
             if block.sequence_no > self._position.sequence_no:
                 break
-            for partition, index, identity in revisions_of(block, self._names, self._counts):
+            for partition, index, identity in places_of(block, self._names, self._counts):
                 expected[partition].append((identity, (block.sequence_no, index + 1)))
         recorded = {p: self._recorded(p) for p in partitions}
         from_offsets = {p: max(0, end - 1) for p, end in recorded.items() if 0 <= end <= self._ends[p] != 0}
@@ -168,7 +187,7 @@ class _Inspector:
         if isinstance(sequence_no, int):
             block = next(iter(self._blocks(sequence_no)), None)
             if block is not None and block.sequence_no == sequence_no:
-                for partition, index, known in revisions_of(block, self._names, self._counts):
+                for partition, index, known in places_of(block, self._names, self._counts):
                     if partition == record.partition and known == identity:
                         return sequence_no, index + 1
         raise ForkError(
@@ -180,7 +199,7 @@ class _Inspector:
         wanted = {p: first_record(self._broker, p, start) for p, start in starts.items()}
         missing = dict(wanted)
         for block in self._blocks(0) if missing else ():
-            for partition, _, identity in revisions_of(block, self._names, self._counts):
+            for partition, _, identity in places_of(block, self._names, self._counts):
                 record = missing.pop(partition, None)
                 if record is not None and _identity_of(record) != identity:
                     raise history_lost(partition, starts[partition], self._broker.bootstrap_servers)

@@ -4,15 +4,16 @@
     headers   strandline-record-type   BLOCK_SUMMARY | REVISION_DETAILS | CONTROL, UTF-8
               strandline-proof         Ion binary, whatever the value's format: exactly what was hashed
     time      the block's
-    key       document id; strand id on block-summary
+    key       document id; strand id on block-summary; tableId of a CONTROL record on a table's topic
 
     proof of BLOCK_SUMMARY       `summary_struct`: everything that is hashed but the documents
     proof of REVISION_DETAILS    {format, blockAddress, blockHash, tableId, tableName, tableSequenceNo, revision, proof}
                                  proof: the siblings from the revision's hash to blockHash
+    proof of CONTROL             on a table's topic: that of the catalogue's revision which says it; on block-summary none
 
 Rules:
 - The same block always gives the same bytes: a checker makes them again and compares.
-- Records come in the block's order, its BLOCK_SUMMARY last.
+- Records come in the block's order, its BLOCK_SUMMARY last; what is told of whole tables before and behind them (`streams.table_changes`).
 - Plain values are built, nothing is validated here: `schemas` describes them, and its models check them at the consumer's edge.
 
 Source: Amazon QLDB developer guide, "QLDB stream records in Kinesis".
@@ -20,7 +21,9 @@ Source: Amazon QLDB developer guide, "QLDB stream records in Kinesis".
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from types import MappingProxyType
 from typing import NamedTuple
 
 from ledger import ion, merkle
@@ -36,15 +39,17 @@ from ledger.block import (
 )
 from ledger.values import Value
 from streams.formats import FORMATS, Format
+from streams.table_changes import TableChange, dropped, table_changes, undropped
 from streams.topics import TopicNames
 
-__all__ = ["PROOF_HEADER", "RECORD_TYPE_HEADER", "Record", "control_record", "records_of", "stream_id"]
+__all__ = ["PROOF_HEADER", "RECORD_TYPE_HEADER", "Record", "control_record", "records_of", "stream_id", "topics_of"]
 
 RECORD_TYPE_HEADER = "strandline-record-type"
 PROOF_HEADER = "strandline-proof"
 _BLOCK_SUMMARY = (RECORD_TYPE_HEADER, b"BLOCK_SUMMARY")
 _REVISION_DETAILS = (RECORD_TYPE_HEADER, b"REVISION_DETAILS")
 _CONTROL = (RECORD_TYPE_HEADER, b"CONTROL")
+_ONE_EACH: Mapping[str, int] = MappingProxyType({})
 
 _SUMMARY_SYMBOLS = ion.SymbolTable(
     (
@@ -63,7 +68,7 @@ _REVISION_SYMBOLS = ion.SymbolTable(
 
 
 class Record(NamedTuple):
-    """One Kafka record to be. Its partition is the key's, by murmur2."""
+    """One Kafka record to be. `streams.inspection.places_of` gives its partition: the key's, by murmur2, or each one of a table's topic."""
 
     topic: str
     key: str
@@ -76,8 +81,21 @@ def stream_id(ledger: str, strand_id: str) -> str:
     return f"{ledger}/{strand_id}"
 
 
-def records_of(block: Block, topics: TopicNames, value_format: Format = "json") -> list[Record]:
-    """Give a block's records: a REVISION_DETAILS for each revision, then the BLOCK_SUMMARY."""
+def topics_of(block: Block, topics: TopicNames) -> set[str]:
+    """Give the topics that a block's records need beside block-summary."""
+    tables = [(table.table_id, table.table_name) for table in block.tables]
+    return {topics.of_table(*table) for table in (*tables, *((c.table_id, c.table_name) for c in table_changes(block)))}
+
+
+def records_of(
+    block: Block, topics: TopicNames, value_format: Format = "json", counts: Mapping[str, int] = _ONE_EACH
+) -> list[Record]:
+    """Give a block's records: a REVISION_DETAILS for each revision, a CONTROL for each partition of a table that was dropped or is back,
+    and at last the BLOCK_SUMMARY.
+
+    Args:
+        counts: how many partitions each topic has; 1 where it does not say.
+    """
     write = FORMATS[value_format]
     stream = stream_id(topics.ledger, block.strand_id)
     timestamp_ms = block.block_timestamp.to_milliseconds()
@@ -103,6 +121,9 @@ def records_of(block: Block, topics: TopicNames, value_format: Format = "json") 
         headers = [_REVISION_DETAILS, (PROOF_HEADER, ion.encode(proof, _REVISION_SYMBOLS))]
         topic = topics.of_table(table.table_id, table.table_name)
         records.append(Record(topic, revision.id, value, headers, timestamp_ms))
+    if changes := table_changes(block):
+        told = partial(_table_controls, block, topics, value_format, counts, records)
+        records = [*told(undropped(changes)), *records, *told(dropped(changes))]
     summary = summary_struct(block)
     headers = [_BLOCK_SUMMARY, (PROOF_HEADER, ion.encode(summary, _SUMMARY_SYMBOLS))]
     if block.tables:
@@ -112,13 +133,41 @@ def records_of(block: Block, topics: TopicNames, value_format: Format = "json") 
     return records
 
 
+def _table_controls(
+    block: Block,
+    topics: TopicNames,
+    value_format: Format,
+    counts: Mapping[str, int],
+    details: Sequence[Record],
+    changes: Iterable[TableChange],
+) -> Iterator[Record]:
+    """Give what every partition of the changed tables' topics is told; its proof is that of the catalogue's revision."""
+    for change in changes:
+        payload: dict[str, Value] = {
+            "controlRecordType": change.control_record_type,
+            "tableId": change.table_id,
+            "tableName": change.table_name,
+            "blockAddress": address_struct(block.address),
+        }
+        control = _control(topics, block.strand_id, payload, value_format)
+        detail = details[change.place]
+        topic = topics.of_table(change.table_id, change.table_name)
+        headers = [_CONTROL, detail.headers[1]]
+        for _ in range(counts.get(topic, 1)):
+            yield Record(topic, change.table_id, control, headers, detail.timestamp_ms)
+
+
 def control_record(
     topics: TopicNames, strand_id: str, timestamp_ms: int, payload: dict[str, Value], value_format: Format = "json"
 ) -> Record:
-    """Give a CONTROL record. `payload` has `controlRecordType`: CREATED, OWNER, REPUBLISHED or COMPLETED."""
-    stream = stream_id(topics.ledger, strand_id)
-    value = FORMATS[value_format]({"streamId": stream, "recordType": "CONTROL", "payload": payload})
+    """Give a CONTROL record of block-summary. `payload` has `controlRecordType`: CREATED, OWNER, REPUBLISHED or COMPLETED."""
+    value = _control(topics, strand_id, payload, value_format)
     return Record(topics.block_summary, strand_id, value, [_CONTROL], timestamp_ms)
+
+
+def _control(topics: TopicNames, strand_id: str, payload: dict[str, Value], value_format: Format) -> bytes:
+    stream = stream_id(topics.ledger, strand_id)
+    return FORMATS[value_format]({"streamId": stream, "recordType": "CONTROL", "payload": payload})
 
 
 def _paths(block: Block) -> Iterator[list[Value]]:

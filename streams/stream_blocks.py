@@ -1,8 +1,8 @@
 """Reads a stream as whole, verified blocks, from the topics alone: for the checker and the rebuilder.
 
-block-summary says which revisions a block has, and in which order; a document's partition follows from its id. So it is known of every
-record of every partition what it must be, and each partition is read strictly from its first record on: a record that is missing, doubled,
-out of order or altered is met at its place.
+block-summary says which revisions a block has, and in which order; a document's partition follows from its id; which tables are dropped
+or are back is told by the catalogue's revisions, which are read first. So it is known of every record of every partition what it must
+be, and each partition is read strictly from its first record on: a record that is missing, doubled, out of order or altered is met there.
 
     block-summary      |7|8|9|...       one record is taken: block 8 = {a: revision 3 of Cars, b: revision 4 of Cars, c: ...}
     Cars, partition 0  |3|5|            the next one must be revision 3
@@ -17,24 +17,26 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from typing import NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from ledger.block import Block, Revision, TableRevisions
+from ledger.block import SYSTEM_TABLE_ID, Block, Revision, TableRevisions
 from ledger.block_reading import RevisionRecord, record_of_struct, summary_of_struct
 from ledger.errors import IntegrityError
 from ledger.verify import verify_block, verify_chain_link, verify_table_sequences
 from streams.broker import Broker, Partition
 from streams.errors import ForeignStreamError, KafkaUnavailableError
-from streams.inspection import Identity, revisions_of
+from streams.inspection import Identity, places_of
 from streams.librdkafka import kafka_errors, made_client
 from streams.partitioner import partition_of
 from streams.position import control_of, proof_of
 from streams.records import RECORD_TYPE_HEADER
+from streams.table_changes import TableChange, dropped, table_changes, undropped
 from streams.topic_reader import ReadRecord, consumer_config, read_record, read_records
 from streams.topics import TopicNames
 
@@ -46,7 +48,7 @@ _HELD_BYTES_MAX = 128 * 1024 * 1024
 
 
 class StreamBlock(NamedTuple):
-    """A verified block, and the records it was read from: its revisions' in the block's order, then its summary."""
+    """A verified block, and the records it was read from, in the order of `records_of`."""
 
     block: Block
     records: tuple[ReadRecord, ...]
@@ -54,6 +56,7 @@ class StreamBlock(NamedTuple):
 
 class StreamBlocks:
     """The stream of one ledger as it stands when this is made; iterate over it once. As a context manager it closes at the end.
+    `counts`: how many partitions each topic has.
 
     Raises:
         ForeignStreamError: there is no such stream.
@@ -61,15 +64,15 @@ class StreamBlocks:
 
     def __init__(self, broker: Broker, names: TopicNames) -> None:
         self._broker, self._names = broker, names
-        self._counts = {topic: n for topic, n in broker.topics().items() if names.is_ours(topic)}
-        if names.block_summary not in self._counts:
+        self.counts = {topic: n for topic, n in broker.topics().items() if names.is_ours(topic)}
+        if names.block_summary not in self.counts:
             raise ForeignStreamError(
                 f"there is no stream: topic {names.block_summary} does not exist on {broker.bootstrap_servers}"
             )
         # The summaries' end first: what they tell of lies in the other partitions by then.
         self._ends = broker.decided_ends([Partition(names.block_summary, 0)], broker.patience(_SILENCE_S))
         rest = [
-            Partition(topic, p) for topic, n in self._counts.items() if topic != names.block_summary for p in range(n)
+            Partition(topic, p) for topic, n in self.counts.items() if topic != names.block_summary for p in range(n)
         ]
         self._ends |= broker.decided_ends(rest, broker.patience(_SILENCE_S))
         self._queues = _Queues(broker, broker.starts(self._ends), self._ends)
@@ -106,27 +109,60 @@ class StreamBlocks:
             verify_table_sequences(summary, self._sequence_nos)
         except IntegrityError as error:
             raise _at(record, error) from error
-        records: list[ReadRecord] = []
-        tables = tuple(self._filled(summary, table, records) for table in summary.tables)
-        block = replace(summary, tables=tables)
+        block, records = self._filled(summary)
         verify_block(block)
         self._previous = block
         return StreamBlock(block, (*records, record))
 
-    def _filled(self, summary: Block, table: TableRevisions, records: list[ReadRecord]) -> TableRevisions:
+    def _filled(self, summary: Block) -> tuple[Block, list[ReadRecord]]:
+        """Give the block with its documents, and the records that they, and what is told of whole tables, were read from."""
+        catalogue = {
+            n: self._filled_table(summary, t) for n, t in enumerate(summary.tables) if t.table_id == SYSTEM_TABLE_ID
+        }
+        changes = table_changes(replace(summary, tables=tuple(table for table, _ in catalogue.values())))
+        before = self._told(summary, undropped(changes))
+        tables = [catalogue.get(n) or self._filled_table(summary, table) for n, table in enumerate(summary.tables)]
+        behind = self._told(summary, dropped(changes))
+        records = [*before, *(record for _, read in tables for record in read), *behind]
+        return replace(summary, tables=tuple(table for table, _ in tables)), records
+
+    def _told(self, summary: Block, changes: Iterable[TableChange]) -> list[ReadRecord]:
+        """Give the CONTROL records that tell of dropped tables and of those that are back: one of each partition."""
+        records = []
+        for change in changes:
+            topic = self._names.of_table(change.table_id, change.table_name)
+            wanted = f"{change.control_record_type} of table {change.table_name}"
+            for partition in self._partitions(summary, topic, wanted):
+                record = self._next(summary, partition, wanted)
+                found = self._record_of(record)
+                actual = (record.headers[RECORD_TYPE_HEADER], found.block_hash, found.table_id, found.table_sequence_no)
+                if actual != (b"CONTROL", summary.block_hash, SYSTEM_TABLE_ID, change.number):
+                    raise _another(summary, record, wanted, found)
+                records.append(record)
+        return records
+
+    def _partitions(self, summary: Block, topic: str, wanted: str) -> list[Partition]:
+        if topic not in self.counts:
+            raise IntegrityError(f"{wanted}: topic {topic} does not exist", address=summary.address)
+        return [Partition(topic, number) for number in range(self.counts[topic])]
+
+    def _next(self, summary: Block, partition: Partition, wanted: str) -> ReadRecord:
+        record = self._queues.take(partition)
+        if record is None:
+            raise IntegrityError(f"{wanted} is missing in {partition}", address=summary.address)
+        return record
+
+    def _filled_table(self, summary: Block, table: TableRevisions) -> tuple[TableRevisions, list[ReadRecord]]:
         """Give the table's revisions with their data, each from the next record of its partition."""
         topic = self._names.of_table(table.table_id, table.table_name)
-        revisions = []
+        revisions, records = [], []
         for number, revision in enumerate(table.revisions, table.first_sequence_no):
             wanted = f"revision {number} of table {table.table_name}, document {revision.id} version {revision.version}"
-            if topic not in self._counts:
-                raise IntegrityError(f"{wanted}: topic {topic} does not exist", address=summary.address)
-            partition = Partition(topic, partition_of(revision.id, self._counts[topic]))
-            record = self._queues.take(partition)
-            if record is None:
-                raise IntegrityError(f"{wanted} is missing in {partition}", address=summary.address)
+            partitions = self._partitions(summary, topic, wanted)
+            record = self._next(summary, partitions[partition_of(revision.id, len(partitions))], wanted)
             found = self._record_of(record)
             expected = (
+                b"REVISION_DETAILS",
                 summary.block_hash,
                 table.table_id,
                 table.table_name,
@@ -136,22 +172,17 @@ class StreamBlocks:
                 revision.hash,
             )
             actual = (
-                found.block_hash, found.table_id, found.table_name, found.table_sequence_no, found.revision.id,
-                found.revision.version, found.revision.hash,
+                record.headers[RECORD_TYPE_HEADER], found.block_hash, found.table_id, found.table_name, found.table_sequence_no,
+                found.revision.id, found.revision.version, found.revision.hash,
             )  # fmt: skip
             if expected != actual:
-                raise IntegrityError(
-                    f"{record} must be {wanted} of block {summary.sequence_no}, and is revision {found.table_sequence_no} of table "
-                    f"{found.table_name}, document {found.revision.id} version {found.revision.version}, of block "
-                    f"{found.block_address.sequence_no}",
-                    address=summary.address,
-                )
+                raise _another(summary, record, wanted, found)
             revisions.append(_with_content(revision, found))
             records.append(record)
-        return replace(table, revisions=tuple(revisions))
+        return replace(table, revisions=tuple(revisions)), records
 
     def _record_of(self, record: ReadRecord) -> RevisionRecord:
-        if record.headers.get(RECORD_TYPE_HEADER) != b"REVISION_DETAILS":
+        if record.headers.get(RECORD_TYPE_HEADER) not in (b"REVISION_DETAILS", b"CONTROL"):
             raise ForeignStreamError(f"{record} was not written by a publisher of Strandline")
         try:
             return record_of_struct(proof_of(record))
@@ -166,15 +197,18 @@ class StreamBlocks:
         for partition, rest in rests.items():
             if self._record_of(rest[0]).block_address.sequence_no <= tip:
                 raise IntegrityError(f"{rest[0]} is there a second time, or belongs to no block", address=partition)
+        # A summary alone does not say which tables its block drops: what tells of one must belong to some block, that is all.
+        told = {self._record_of(r).block_hash: r for rest in rests.values() for r in rest if _is_control(r)}
+        rests = {partition: [r for r in rest if not _is_control(r)] for partition, rest in rests.items()}
         for block in self._later_blocks() if rests else ():
-            for partition, _, identity in revisions_of(block, self._names, self._counts):
+            told.pop(block.block_hash, None)
+            for partition, _, identity in places_of(block, self._names, self.counts):
                 if rest := rests.get(partition, []):
                     self._compare_identity(rest.pop(0), identity)
-            if not any(rests.values()):
+            if not told and not any(rests.values()):
                 return
-        for partition, rest in rests.items():
-            if rest:
-                raise IntegrityError(f"{rest[0]} belongs to no block", address=partition)
+        for record in (*told.values(), *chain.from_iterable(rests.values())):
+            raise IntegrityError(f"{record} belongs to no block", address=record.partition)
 
     def _later_blocks(self) -> Iterator[Block]:
         """Give the summaries that came since the reading began."""
@@ -249,6 +283,19 @@ class _Queues:
         if self._held[partition] > self._held_max and partition != wanted and partition not in self._paused:
             self._consumer.pause([TopicPartition(*partition)])
             self._paused.add(partition)
+
+
+def _is_control(record: ReadRecord) -> bool:
+    return record.headers.get(RECORD_TYPE_HEADER) == b"CONTROL"
+
+
+def _another(summary: Block, record: ReadRecord, wanted: str, found: RevisionRecord) -> IntegrityError:
+    kind = record.headers[RECORD_TYPE_HEADER].decode()
+    return IntegrityError(
+        f"{record} must be {wanted} of block {summary.sequence_no}, and is a {kind} of revision {found.table_sequence_no} of table "
+        f"{found.table_name}, document {found.revision.id} version {found.revision.version}, of block {found.block_address.sequence_no}",
+        address=summary.address,
+    )
 
 
 def _with_content(revision: Revision, found: RevisionRecord) -> Revision:

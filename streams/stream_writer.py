@@ -29,8 +29,8 @@ from ledger.journal import JournalReader
 from ledger.values import Value
 from streams.broker import KafkaTx, Partition
 from streams.formats import Format
-from streams.inspection import Inspection, Place, revisions_of
-from streams.records import Record, control_record, records_of
+from streams.inspection import Inspection, Place, places_of
+from streams.records import Record, control_record, records_of, topics_of
 from streams.stream_ends import StreamEnds
 from streams.topics import MESSAGE_BYTES_MAX, TopicNames
 
@@ -126,8 +126,7 @@ class StreamWriter:
         if block is None:
             return 0
         if not self._has_topics_for(block):
-            of_table = self._names.of_table
-            self._ends.make_topics({of_table(t.table_id, t.table_name): self._options.partitions for t in block.tables})
+            self._ends.make_topics(dict.fromkeys(topics_of(block, self._names), self._options.partitions))
         self._tx.begin()
         deadline = time.monotonic() + _KAFKA_TX_S
         first, size = block, self._send(block, self._ends_header())
@@ -158,8 +157,8 @@ class StreamWriter:
 
     def _send(self, block: Block, *headers: tuple[str, bytes]) -> int:
         """Send a block's records; what a partition is ahead by is left out. Give their size."""
-        *details, summary = records_of(block, self._names, self._options.value_format)
-        places = revisions_of(block, self._names, self._ends.counts)
+        *details, summary = records_of(block, self._names, self._options.value_format, self._ends.counts)
+        places = places_of(block, self._names, self._ends.counts)
         size = len(summary.value)
         for record, (partition, index, _) in zip(details, places, strict=True):
             if (block.sequence_no, index) >= self._ahead.get(partition, (0, 0)):
@@ -173,10 +172,10 @@ class StreamWriter:
         return size
 
     def _missing_records(self, block: Block) -> list[tuple[Partition, Record]]:
-        places = list(revisions_of(block, self._names, self._ends.counts))
+        places = list(places_of(block, self._names, self._ends.counts))
         if not any(self._lacks(partition, (block.sequence_no, index)) for partition, index, _ in places):
             return []
-        records = records_of(block, self._names, self._options.value_format)
+        records = records_of(block, self._names, self._options.value_format, self._ends.counts)
         return [
             (partition, record)
             for (partition, index, _), record in zip(places, records, strict=False)
@@ -207,7 +206,7 @@ class StreamWriter:
         self._ends.committed(written)
 
     def _has_topics_for(self, block: Block) -> bool:
-        return all(self._names.of_table(table.table_id, table.table_name) in self._ends for table in block.tables)
+        return all(topic in self._ends for topic in topics_of(block, self._names))
 
     def _journal_blocks(self, from_sequence_no: int) -> Iterator[Block]:
         return (block for block, _ in self._journal.blocks(from_sequence_no))

@@ -35,9 +35,11 @@ async def follow(kafka: str, topic: str) -> AsyncIterator[RevisionRecord]:
     await consumer.start()
     try:
         async for message in consumer:
-            proof = dict(message.headers).get("strandline-proof")
-            if proof is not None:  # a CONTROL record has none
-                struct: Any = ion.decode(proof)
+            headers = dict(message.headers)
+            if (
+                headers.get("strandline-record-type") == b"REVISION_DETAILS"
+            ):  # a CONTROL record says that the table was dropped, or is back
+                struct: Any = ion.decode(headers["strandline-proof"])
                 yield verify_revision(struct, struct["blockHash"])
     finally:
         await consumer.stop()

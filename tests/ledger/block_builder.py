@@ -15,6 +15,7 @@ from ledger.block import (
     TableRevisions,
     metadata_struct,
 )
+from ledger.catalog import Table, table_document
 from ledger.ids import id_of_text
 from ledger.seal_hashes import block_hash_of, compute_entries
 from ledger.values import Struct, Timestamp, Value
@@ -28,12 +29,18 @@ class BlockBuilder:
     """A strand in the making: `add` seals the next block after the last one.
 
     Table "Cars" has the id `id_of_text("Cars")`, document "a" the id `id_of_text("a")`; versions and sequences count themselves.
+    "Cars#2" is another table of the name Cars.
     """
 
     strand_id: str = STRAND_ID
     tip: Block | None = None
     versions: dict[str, int] = field(default_factory=dict)
     sequence_nos: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def next_transaction_id(self) -> str:
+        """The transaction of the next block."""
+        return id_of_text(f"transaction {0 if self.tip is None else self.tip.sequence_no + 1} of {self.strand_id}")
 
     def add(
         self,
@@ -44,7 +51,7 @@ class BlockBuilder:
         """Seal one block of (table name, document name, data or None for a deletion)."""
         number = 0 if self.tip is None else self.tip.sequence_no + 1
         now = Timestamp.of_milliseconds(START_MS + number)
-        transaction_id = id_of_text(f"transaction {number} of {self.strand_id}")
+        transaction_id = self.next_transaction_id
         info = StatementInfo(statement, now, hashing.statement_digest(statement, parameters))
         tables = tuple(
             self._table(name, [w for w in writes if w[0] == name], now, transaction_id)
@@ -63,6 +70,11 @@ class BlockBuilder:
             for i in range(count)
         ]
 
+    def change_table(self, table: str, status: str, *writes: tuple[str, str, Struct | None]) -> Block:
+        """Seal a block that drops a table (INACTIVE), or takes that back (ACTIVE), after other writes."""
+        found = Table(id_of_text(table), _table_name(table), status, status_tx_id=self.next_transaction_id)
+        return self.add(*writes, (SYSTEM_TABLE_NAME, table, table_document(found)))
+
     def _table(
         self, name: str, writes: Sequence[tuple[str, str, Struct | None]], now: Timestamp, transaction_id: str
     ) -> TableRevisions:
@@ -76,7 +88,11 @@ class BlockBuilder:
             unhashed = Revision(document_id, version, b"", data, None, (0,))
             metadata = metadata_struct(now, transaction_id, unhashed)
             revisions.append(replace(unhashed, hash=hashing.revision_hash(metadata, data)))
-        return TableRevisions(table_id, name, first, tuple(revisions))
+        return TableRevisions(table_id, _table_name(name), first, tuple(revisions))
+
+
+def _table_name(name: str) -> str:
+    return name.partition("#")[0]
 
 
 def sealed(block: Block) -> Block:

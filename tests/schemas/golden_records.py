@@ -71,13 +71,15 @@ def blocks() -> list[Block]:
         builder.add(
             ("Cars", "car 1", None), ("Owners", "owner 1", {"Name": "Raul Lewis"}), statement="DELETE FROM Cars"
         ),
+        builder.change_table("Cars", "INACTIVE"),
+        builder.change_table("Cars", "ACTIVE"),
     ]
 
 
 def files() -> dict[str, bytes]:
     """Give the content of every golden file by its name."""
     made: dict[str, bytes] = {}
-    create, insert, delete = blocks()
+    create, insert, delete, drop, undrop = blocks()
     for value_format in FORMATS:
         picked: dict[str, Record] = {
             "catalog_change": records_of(create, NAMES, value_format)[0],
@@ -86,6 +88,8 @@ def files() -> dict[str, bytes]:
             "block_summary": records_of(insert, NAMES, value_format)[-1],
             "revision_details_of_deletion": records_of(delete, NAMES, value_format)[0],
             "block_summary_of_two_tables": records_of(delete, NAMES, value_format)[-1],
+            "control_table_dropped": records_of(drop, NAMES, value_format)[1],
+            "control_table_undropped": records_of(undrop, NAMES, value_format)[0],
             **{name: control_record(NAMES, STRAND_ID, START_MS, c, value_format) for name, c in CONTROLS.items()},
         }
         for name, record in picked.items():

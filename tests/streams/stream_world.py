@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from block_builder import STRAND_ID, BlockBuilder, sealed
-from confluent_kafka import Producer
+from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from ledger.block import Block
@@ -159,3 +159,9 @@ def delete_topic(world: World, topic: str) -> None:
     world.broker.admin.delete_topics([topic])[topic].result()
     while topic in world.broker.topics():
         world.broker.admin.poll(0.05)
+
+
+def delete_records(world: World, topic: str, partition: int, before: int) -> None:
+    where = TopicPartition(topic, partition, before)
+    for answer in world.broker.admin.delete_records([where]).values():
+        answer.result()

@@ -9,9 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from confluent_kafka import TopicPartition
 from log_surgery import truncate_log
-from stream_world import World, delete_topic
+from stream_world import World, delete_records, delete_topic
 
 from streams.errors import HistoryLostError, TopicSettingsError
 from streams.local_kafka import LocalKafka
@@ -219,9 +218,3 @@ def test_added_partitions_stop_it(world: World) -> None:
     delete_topic(world, topic)
     world.publish()
     world.check()
-
-
-def delete_records(world: World, topic: str, partition: int, before: int) -> None:
-    where = TopicPartition(topic, partition, before)
-    for answer in world.broker.admin.delete_records([where]).values():
-        answer.result()

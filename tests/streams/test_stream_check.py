@@ -152,6 +152,63 @@ WRONGS = [
 ]
 
 
+def told(world: World, partitions: Partitions) -> tuple[list[ReadRecord], int]:
+    """Give the records of a partition that is told of the dropped table, and the index of the one that tells it."""
+    records = longest(world, partitions)
+    (index,) = (i for i, record in enumerate(records) if record.headers[RECORD_TYPE_HEADER] == b"CONTROL")
+    return records, index
+
+
+def drop_not_told(world: World, partitions: Partitions) -> None:
+    records, index = told(world, partitions)
+    del records[index]
+
+
+def drop_told_twice(world: World, partitions: Partitions) -> None:
+    records, index = told(world, partitions)
+    records.insert(index, records[index])
+
+
+def drop_told_last(world: World, partitions: Partitions) -> None:
+    records, index = told(world, partitions)
+    records.append(records.pop(index))
+
+
+def drop_told_as_a_revision(world: World, partitions: Partitions) -> None:
+    records, index = told(world, partitions)
+    headers = records[index].headers | {RECORD_TYPE_HEADER: b"REVISION_DETAILS"}
+    records[index] = records[index]._replace(headers=headers)
+
+
+def drop_told_otherwise(world: World, partitions: Partitions) -> None:
+    records, index = told(world, partitions)
+    value = (records[index].value or b"").replace(b"TABLE_DROPPED", b"TABLE_UNDROPPED")
+    records[index] = records[index]._replace(value=value)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (drop_not_told, "must be TABLE_DROPPED of table Cars of block 20, and is a REVISION_DETAILS"),
+        (drop_told_twice, "must be revision .* and is a CONTROL"),
+        (drop_told_last, "must be TABLE_DROPPED of table Cars"),
+        (
+            drop_told_as_a_revision,
+            "must be TABLE_DROPPED of table Cars of block 20, and is a REVISION_DETAILS of revision 0",
+        ),
+        (drop_told_otherwise, "its value is not that of its proof"),
+    ],
+)
+def test_a_wrong_tale_of_a_dropped_table_is_found_out(
+    world: World, wrong: Callable[[World, Partitions], None], message: str
+) -> None:
+    world.commit(20)
+    world.journal.append([world.builder.change_table("Cars", "INACTIVE")])
+    world.commit(20, table="Cars#2")
+    with pytest.raises(IntegrityError, match=message):
+        check_stream(world.broker, copied(world, wrong), None)
+
+
 @pytest.mark.parametrize(("wrong", "message"), WRONGS, ids=[wrong.__name__ for wrong, _ in WRONGS])
 def test_each_wrong_stream_is_found_out_without_the_journal(
     world: World, wrong: Callable[[World, Partitions], None], message: str
