@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -75,9 +76,25 @@ def order(lines: Iterable[tuple[str, int, str]], **more: str) -> Struct:
     return {"OrderNumber": "A-1", "PersonId": RAUL, "Lines": shown, "Currency": "USD", **more}
 
 
+Follow = Callable[[Projection], Register]
+
+
 @pytest.fixture
-def register(tmp_path: Path) -> Register:
-    made = Register(actions, tmp_path)
+def follow(tmp_path: Path) -> Iterator[Follow]:
+    """Gives a projection its register; what it opened is closed in the end."""
+    with ExitStack() as opened:
+
+        def open_register(projection: Projection) -> Register:
+            made = Register(projection, tmp_path)
+            opened.callback(made.store.close)
+            return made
+
+        yield open_register
+
+
+@pytest.fixture
+def register(follow: Follow) -> Register:
+    made = follow(actions)
     made.commit(("Person", "Raul", person("Raul", "1719 University Street")))
     made.commit(("Person", "Brent", person("Brent", "43 Stockert Hollow Road")))
     return made
@@ -141,18 +158,18 @@ def test_an_order_that_cannot_be_priced_stops_with_the_record_named(register: Re
     assert register.store.position() == position
 
 
-def test_one_idempotency_key_for_two_effects_is_an_error_of_the_action(tmp_path: Path) -> None:
+def test_one_idempotency_key_for_two_effects_is_an_error_of_the_action(follow: Follow) -> None:
     from consumers import Effect, action
 
     twice = Projection("twice", version=1, store="sqlite", tables=[])
     action(twice, "greet", on="Person")(lambda rows, revision: [Effect({"to": "a"}), Effect({"to": "b"})])
     with pytest.raises(HandlerError) as error:
-        Register(twice, tmp_path).commit(("Person", "Raul", person("Raul", "")))
+        follow(twice).commit(("Person", "Raul", person("Raul", "")))
     assert isinstance(error.value.__cause__, OutboxConflictError)
 
 
-def test_the_garage_knows_the_present_owner_and_how_often_a_title_changed_hands(tmp_path: Path) -> None:
-    register = Register(garage, tmp_path)
+def test_the_garage_knows_the_present_owner_and_how_often_a_title_changed_hands(follow: Follow) -> None:
+    register = follow(garage)
     register.register("VIN1", RAUL)
     register.transfer("VIN1", BRENT)
     register.transfer("VIN1", BRENT)
@@ -167,8 +184,8 @@ def create_table(register: Register, name: str, status: str) -> None:
     register.commit((SYSTEM_TABLE_NAME, name, document))
 
 
-def test_analytics_tell_state_history_and_the_progress_of_a_recall(tmp_path: Path) -> None:
-    register = Register(analytics, tmp_path)
+def test_analytics_tell_state_history_and_the_progress_of_a_recall(follow: Follow) -> None:
+    register = follow(analytics)
     for table in ("Vehicle", "VehicleRegistration", "Recalls", "Repairs"):
         create_table(register, table, "ACTIVE")
     register.register("VIN1", RAUL)
@@ -188,8 +205,8 @@ def test_analytics_tell_state_history_and_the_progress_of_a_recall(tmp_path: Pat
     ) == [("silver", 2013)]
 
 
-def test_analytics_keep_the_history_of_what_was_deleted_and_of_dropped_tables(tmp_path: Path) -> None:
-    register = Register(analytics, tmp_path)
+def test_analytics_keep_the_history_of_what_was_deleted_and_of_dropped_tables(follow: Follow) -> None:
+    register = follow(analytics)
     create_table(register, "Vehicle", "ACTIVE")
     register.register("VIN1", RAUL)
     register.register("VIN2", RAUL)
