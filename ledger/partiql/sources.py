@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from ledger.block import SYSTEM_TABLE_NAME
-from ledger.catalog import EACH, Table
+from ledger.catalog import EACH, Index, Table
 from ledger.errors import EvaluationError
 from ledger.partiql import history
 from ledger.partiql.code import Code, Env, Evaluate, Rows, SlotPath, constant
@@ -147,12 +147,21 @@ def _unpivoted(value: QueryValue) -> Iterator[tuple[QueryValue, QueryValue]]:
     return iter(()) if value is MISSING else iter((("_1", value),))
 
 
+def _index_struct(index: Index) -> Value:
+    struct: dict[str, Value] = {"indexId": index.index_id, "expr": index.expr, "status": index.status}
+    if index.unique:
+        struct["unique"] = True
+    if index.message is not None:
+        struct["message"] = index.message
+    return struct
+
+
 def _system_rows(slot: int, predicate: Evaluate) -> Rows:
     """information_schema.user_tables, told from the catalogue: whoever reads the plan's `tables` knows that it was read."""
 
     def rows(env: Env) -> Iterator[None]:
         for table in env[0].context.catalog.by_id.values():
-            indexes: list[Value] = [{"indexId": i.index_id, "expr": i.expr, "status": i.status} for i in table.indexes]
+            indexes: list[Value] = list(map(_index_struct, table.indexes))
             row: dict[str, Value] = {
                 "tableId": table.table_id,
                 "name": table.name,
