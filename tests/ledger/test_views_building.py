@@ -48,8 +48,8 @@ class World:
     def opened(self) -> Views:
         return Views.open(self.directory, self.journal, limits=self.limits)
 
-    def index(self, *indexes: Index) -> None:
-        document = table_document(Table(TABLE.table_id, "Cars", "ACTIVE", indexes))
+    def index(self, *indexes: Index, status: str = "ACTIVE") -> None:
+        document = table_document(Table(TABLE.table_id, "Cars", status, indexes))
         self.views.apply(self.journal.append([self.builder.add((SYSTEM_TABLE_NAME, "Cars", document))]))
 
     def write(self, documents: dict[str, Struct | None]) -> None:
@@ -213,7 +213,9 @@ def test_a_key_may_pass_from_one_document_to_another_within_a_batch(world: World
 
 
 numbers = st.dictionaries(st.integers(0, 19), st.none() | st.integers(0, 5), max_size=5)
-steps = st.lists(st.sampled_from(["part", "kill", "index", "drop"]) | numbers, max_size=25)
+steps = st.lists(
+    st.sampled_from(["part", "kill", "index", "drop", "drop the table", "take it back"]) | numbers, max_size=25
+)
 
 
 @settings(max_examples=40)
@@ -236,6 +238,10 @@ def test_entries_and_counts_are_right_whatever_happens_in_whatever_order(
             elif step == "drop":
                 made = ()
                 world.index()
+            elif step == "drop the table":
+                world.index(*made, status="INACTIVE")
+            elif step == "take it back":
+                world.index(*made)
             else:
                 assert isinstance(step, dict)
                 writes: dict[str, Struct | None] = {}
