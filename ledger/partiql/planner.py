@@ -3,7 +3,8 @@
 Rules:
 - A plan holds closures and no state: any number of threads may execute it at once.
 - Parameters never re-plan: the plan is the same whatever they are.
-- A plan is good for the catalogue version it was made for; the cache is keyed by text and version, and bounded.
+- A plan is good for the catalogue version it was made for; the cache is keyed by text and version, and bounded. One that chose by counts
+  is made anew when they have changed much.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from ledger.partiql.changes import plan_delete, plan_update
 from ledger.partiql.code import Env, QueryCode
 from ledger.partiql.compiler import Compiler
 from ledger.partiql.definitions import plan_definition, refuse_procedure
-from ledger.partiql.estimates import Counts
+from ledger.partiql.estimates import Basis, Counts, still_holds
 from ledger.partiql.insertions import plan_insert
 from ledger.partiql.navigation import ion_value
 from ledger.partiql.parser import parse
@@ -67,6 +68,7 @@ class Plan:
     parameter_count: int
     tables: tuple[str, ...]
     scans: tuple[str, ...]
+    basis: Basis
     slot_count: int
     ordered: bool
     single: bool
@@ -89,7 +91,7 @@ def make_plan(
 
     Args:
         constants: values that names stand for which are nothing else.
-        counts: tells how many entries an index has; None: nobody knows.
+        counts: of documents and entries; None: nobody knows.
         naive: scan always, in the written order; the oracle of the tests.
 
     Raises:
@@ -110,6 +112,7 @@ def make_plan(
         statement.parameter_count,
         tuple(compiler.tables),
         tuple(compiler.scans),
+        compiler.estimates.basis(),
         compiler.next_slot - compiler.first_slot,
         query is not None and query.ordered,
         query.single if query is not None else statement.kind == "query",
@@ -163,12 +166,15 @@ class PlanCache:
                 self._statements.put(text, found)
         return found
 
-    def plan(self, text: str, catalog: Catalog) -> Plan:
-        """Plan, or remember; the catalogue says whether a plan is still good. Raises StatementError, LimitExceededError."""
+    def plan(self, text: str, catalog: Catalog, counts: Counts | None = None) -> Plan:
+        """Plan, or remember. Raises StatementError, LimitExceededError.
+
+        The catalogue says whether a plan is still good; of one that had a choice also the counts do by which it was made.
+        """
         key = (text, catalog.version, catalog.state)
         found = self._plans.get(key)
-        if found is None:
-            found = make_plan(self.parse(text), catalog)
+        if found is None or (found.basis and counts is not None and not still_holds(found.basis, counts)):
+            found = make_plan(self.parse(text), catalog, counts=counts)
             if len(text) <= _CACHED_TEXT_MAX:
                 self._plans.put(key, found)
         return found

@@ -48,7 +48,7 @@ class PlainWorld:
         self.limits = limits or Limits()
         self.revisions: dict[str, dict[str, list[Document]]] = {}
         self._naive = naive
-        self._counts = self.index_counts if counted else None
+        self._counts = self if counted else None
         self._count = self._blocks = 0
         self.calls: list[str] = []
         for name, documents in (tables or {}).items():
@@ -115,6 +115,9 @@ class PlainWorld:
 
     def count(self, table: Table) -> int:
         self.calls.append("count")
+        return sum(1 for _ in self._current(table))
+
+    def document_count(self, table: Table) -> int:
         return sum(1 for _ in self._current(table))
 
     def index_counts(self, table: Table, index: Index) -> IndexCounts:

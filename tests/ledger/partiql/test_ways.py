@@ -297,3 +297,24 @@ def test_few_rows_by_a_look_up_are_sorted_rather_than_many_read_in_order() -> No
     world = PlainWorld({"P": people}, {"P": ["n", "id"]}, counted=True)
     assert world.rows("SELECT VALUE n FROM P WHERE id = 30 ORDER BY n DESC") == [61, 60]
     assert world.calls == ["look_up"]
+
+
+def test_a_plan_that_chose_by_counts_is_made_anew_when_they_change() -> None:
+    world = PlainWorld(
+        {"T": [{"kind": i, "number": i % 2} for i in range(100)]}, {"T": ["kind", "number"]}, counted=True
+    )
+    plans, text = partiql.PlanCache(), "SELECT * FROM T WHERE kind = ? AND number = ?"
+    first = plans.plan(text, world.catalog, world)
+    assert plans.plan(text, world.catalog, world) is first
+    table = world.catalog.by_name["T"]
+    for i in range(500):
+        world.insert(table, {"kind": 1, "number": i})
+    second = plans.plan(text, world.catalog, world)
+    assert second is not first
+    reads = [partiql.execute(plan, [1, 7], world, Limits()).statistics.documents_read for plan in (first, second)]
+    assert reads == [501, 1]
+
+
+def test_a_plan_without_a_choice_asks_for_no_counts() -> None:
+    world = PlainWorld(TABLES, {"T": ["a"]}, counted=True)
+    assert partiql.PlanCache().plan("SELECT * FROM T WHERE a = ? AND b = ?", world.catalog, world).basis == ()

@@ -53,7 +53,12 @@ def test_every_error_has_its_status_and_says_whether_to_try_again(error, status)
 def test_a_violated_index_is_told_with_its_value_and_the_document_that_has_it():
     request = Request({"method": "GET", "path": "/", "query_string": b"", "headers": []}, receive=None)
     told = errors_of(answer_of_error(request, errors.UniqueViolationError("Person", "[Email]", '"a@b.c"', "d" * 22)))
-    assert (told["table"], told["index"], told["value"], told["documentId"]) == ("Person", "[Email]", '"a@b.c"', "d" * 22)
+    assert (told["table"], told["index"], told["value"], told["documentId"]) == (
+        "Person",
+        "[Email]",
+        '"a@b.c"',
+        "d" * 22,
+    )
 
 
 def errors_of(answer):
