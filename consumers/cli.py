@@ -44,7 +44,11 @@ Ledger = Annotated[str, typer.Option("--ledger", help="Name of the ledger.")]
 StorePath = Annotated[Path, typer.Option("--store", help="The projection's file: rows and position.")]
 Prefix = Annotated[str, typer.Option("--prefix", help="What the names of the topics begin with.")]
 Config = Annotated[
-    list[str] | None, typer.Option("--config", help="KEY=VALUE, any key of librdkafka; may be given many times.")
+    list[str] | None,
+    typer.Option(
+        "--config",
+        help="KEY=VALUE, any key of librdkafka; may be given many times. $KAFKA_CONFIG_FILE names a file of such lines, for secrets.",
+    ),
 ]
 
 
@@ -136,11 +140,9 @@ def _find(name: str) -> Projection:
 
 def _broker(servers: str, options: list[str] | None) -> Broker:
     from streams.broker import Broker
+    from streams.client_settings import client_settings
 
-    pairs = [option.partition("=") for option in options or ()]
-    if wrong := [key for key, equals, _ in pairs if not equals]:
-        raise typer.BadParameter(f"--config takes KEY=VALUE, not {wrong[0]!r}")
-    return Broker(servers, {key: value for key, _, value in pairs})
+    return Broker(servers, client_settings(options or []))
 
 
 def _source_of(broker: Broker, prefix: str, ledger: str, name: str, on_wait: OnWait) -> Callable[[Position], Source]:

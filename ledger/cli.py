@@ -48,7 +48,8 @@ def serve(
         str,
         typer.Option(
             envvar="KAFKA_BOOTSTRAP_SERVERS",
-            help="Publish every ledger to HOST:PORT; 'local': to a Kafka that is started for it; 'off': to none.",
+            help="Publish every ledger to HOST:PORT; 'local': to a Kafka that is started for it; 'off': to none. "
+            "$KAFKA_CONFIG_FILE names a file of librdkafka's KEY=VALUE lines: TLS, SASL, ...",
         ),
     ] = "off",
     limit: Annotated[

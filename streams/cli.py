@@ -39,7 +39,11 @@ Ledger = Annotated[str, typer.Option("--ledger", help="Name of the ledger.")]
 Kafka = Annotated[str, typer.Option("--kafka", envvar="KAFKA_BOOTSTRAP_SERVERS", help="Bootstrap servers, HOST:PORT.")]
 Prefix = Annotated[str, typer.Option("--prefix", help="The topics are <prefix>.<ledger>.<table>.")]
 Config = Annotated[
-    list[str] | None, typer.Option("--config", help="KEY=VALUE, any key of librdkafka; may be given many times.")
+    list[str] | None,
+    typer.Option(
+        "--config",
+        help="KEY=VALUE, any key of librdkafka; may be given many times. $KAFKA_CONFIG_FILE names a file of such lines, for secrets.",
+    ),
 ]
 
 
@@ -139,12 +143,10 @@ def rebuild_ledger(
 
 def _stream(kafka: str, config: list[str] | None, prefix: str, ledger: str) -> tuple[Broker, TopicNames]:
     from streams.broker import Broker
+    from streams.client_settings import client_settings
     from streams.topics import TopicNames
 
-    pairs = [pair.partition("=") for pair in config or []]
-    if wrong := [key for key, equals, _ in pairs if not equals]:
-        raise typer.BadParameter(f"{wrong[0]!r} is not KEY=VALUE", param_hint="--config")
-    return Broker(kafka, {key: value for key, _, value in pairs}), TopicNames(prefix, ledger)
+    return Broker(kafka, client_settings(config or [])), TopicNames(prefix, ledger)
 
 
 def _stop_at_end_of_stdin(stop: threading.Event) -> None:
