@@ -95,7 +95,7 @@ def rebuild(
 
     Raises:
         RebuildDiffersError: they differ; nothing was swapped, the shadow is left for inspection.
-        StoreMismatchError: the live store is in use.
+        StoreMismatchError: the live store is in use, or somebody looks into it while it shall be swapped.
         ConsumerError: the stream does not lead to the live block, or it was stopped before it was complete.
     """
     shadow_path = path.with_name(path.name + ".rebuild")
@@ -113,6 +113,8 @@ def rebuild(
         if isinstance(shadow, SqliteStore) and path.exists():
             shadow.take_delivered_of(path)
         opened.close()
+        if isinstance(shadow, SqliteStore) and path.exists():
+            SqliteStore.make_one_file(path)
         _swap(shadow_path, path)
     return comparisons
 
@@ -144,8 +146,10 @@ def _fill(
         done = project(
             projection, shadow, source, stop=stop, until_caught_up=True, until_block=until, on_applied=on_applied
         )
-        if target is None and not source.caught_up:
-            raise ConsumerError(f"stopped at {done.position}, before the end of the stream; nothing was swapped")
+        complete = source.caught_up if until is None else done.position.sequence_no >= until
+    if stop() and not complete:
+        end = "the end of the stream" if until is None else f"block {until}"
+        raise ConsumerError(f"stopped at {done.position}, before {end}; nothing was swapped")
     if target is not None and not done.position.same_block(target):
         raise ConsumerError("the stream does not lead to the live block", expected=target, actual=done.position)
 

@@ -141,6 +141,23 @@ class SqliteStore:
     def close(self) -> None:
         self.connection.close()
 
+    @staticmethod
+    def make_one_file(path: Path) -> None:
+        """Bring what is in the write-ahead log into the closed store, and remove the log, so that the file can be replaced.
+
+        Raises:
+            StoreMismatchError: somebody has it open, who would take this file's log for the other one's.
+        """
+        with _failures(path), closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            try:
+                connection.execute("PRAGMA journal_mode=DELETE")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                    raise
+                raise StoreMismatchError(
+                    f"{path} is open elsewhere; nothing was swapped, close it there first"
+                ) from error
+
 
 def _create(connection: sqlite3.Connection, projection: Projection, path: Path) -> None:
     """Make the tables and the position in one transaction, or check that they are this projection's."""

@@ -13,6 +13,11 @@ from commands import run, start, wait_for_block
 from publishing import Stream
 from stream_of_blocks import some_blocks
 
+from consumers.errors import ConsumerError
+from consumers.position import Position
+from consumers.project import Progress
+from consumers.rebuild import rebuild
+from consumers.source import Source
 from consumers.stores import open_store
 
 pytestmark = pytest.mark.kafka
@@ -107,6 +112,41 @@ def test_a_projection_that_runs_is_not_rebuilt_under_its_feet(stream: Stream, tm
     assert (code, f"in use by process {running.pid}" in said) == (1, True)
     running.terminate()
     running.communicate(timeout=30)
+
+
+@pytest.mark.parametrize("live", ["sqlite"], indirect=True)
+def test_nothing_is_swapped_under_somebody_who_has_the_store_open(live: tuple[str, Path], stream: Stream) -> None:
+    """SQLite's readers find its write-ahead log by the file's name: they would meet, and remove, the log of another file."""
+    kind, store = live
+    stream.publish(*some_blocks(7, 40)[30:])
+    with closing(sqlite3.connect(store, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        ((rows,),) = reader.execute("SELECT count(*) FROM seen").fetchall()
+        code, said = run("project", PROJECTIONS[kind], stream, store, "--until-caught-up")
+        assert code == 0, said
+        code, said = run("rebuild", PROJECTIONS[kind], stream, store)
+        assert (code, f"{store} is open elsewhere" in said) == (1, True), said
+        assert reader.execute("SELECT count(*) FROM seen").fetchall() == [(rows,)]
+        reader.execute("COMMIT")
+        with closing(open_store(mortal_projection.in_sqlite, store)) as opened:
+            assert opened.position().sequence_no == 39
+    code, said = run("rebuild", PROJECTIONS[kind], stream, store)
+    assert (code, said.count(": equal")) == (0, 2), said
+
+
+@pytest.mark.parametrize("live", ["sqlite"], indirect=True)
+def test_a_rebuild_that_is_stopped_says_so_and_swaps_nothing(live: tuple[str, Path], stream: Stream) -> None:
+    kind, store = live
+    projection = getattr(mortal_projection, f"in_{kind}")
+    before = store.stat().st_ino
+    asked: list[Progress] = []
+
+    def open_source(position: Position) -> Source:
+        return Source.open(stream.broker, stream.names, position, group="test")
+
+    with pytest.raises(ConsumerError, match=r"stopped at .*, before block 29; nothing was swapped"):
+        rebuild(projection, store, open_source, stop=lambda: bool(asked), on_applied=asked.append)
+    assert store.stat().st_ino == before
 
 
 def test_killed_in_the_middle_a_rebuild_leaves_the_live_store_and_the_next_one_starts_clean(
