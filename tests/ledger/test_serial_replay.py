@@ -3,7 +3,7 @@
 Threads run random transactions, one-shot and interactive, and note every row that they were answered. Afterwards each is executed
 again at its block's position in a model without concurrency or indexes; rows and final state must be the same. A transaction
 that wrote nothing has no block: it must fit at one position between its begin and its end, and so must one that was refused (its table
-was dropped meanwhile, or its name taken): there it must be refused by the model, too.
+was dropped meanwhile, its name or a unique value taken): there it must be refused by the model, too.
 """
 
 from __future__ import annotations
@@ -30,6 +30,14 @@ FINALLY = (
     "SELECT t.tableId, t.name, t.status FROM information_schema.user_tables AS t",
 )
 
+SCHEMA = (
+    "CREATE TABLE Account",
+    "CREATE TABLE Audit",
+    "CREATE TABLE Owner",
+    "CREATE INDEX ON Audit (k)",
+    "CREATE UNIQUE INDEX ON Owner (email)",
+)
+
 
 @dataclass
 class Seen:
@@ -53,25 +61,42 @@ def _eager_switching() -> Iterator[None]:
 
 def random_statement(rng: random.Random) -> StatementText:
     key, other, amount = f"k{rng.randrange(KEYS)}", f"k{rng.randrange(KEYS)}", rng.randrange(100)
-    return rng.choice(
-        [
-            ("SELECT a.k, a.n FROM Account AS a WHERE a.k = ?", [key]),
-            ("SELECT id, a.n FROM Account AS a BY id WHERE a.k IN (?, ?)", [key, other]),
-            ("SELECT COUNT(*), SUM(n) FROM Account", []),
-            ("SELECT a.k FROM Account AS a WHERE a.n > ?", [amount]),
-            ("UPDATE Account AS a SET a.n = a.n + ? WHERE a.k = ?", [amount, key]),
-            ("UPDATE Account AS a SET a.k = ? WHERE a.k = ?", [other, key]),
-            ("DELETE FROM Account AS a WHERE a.k = ? AND a.n > ?", [key, amount]),
-            ("INSERT INTO Account ?", [{"k": key, "n": amount}]),
-            ("UPDATE Audit AS d SET d.seen = d.seen + 1 WHERE d.k = ?", [key]),
-            ("UPDATE Audit AS d SET d.seen = d.seen + 1 WHERE d.k = ?", [other]),
-            ("SELECT COUNT(*), SUM(d.seen) FROM Audit AS d", []),
-        ]
-    )
+    statements: list[StatementText] = [
+        ("SELECT a.k, a.n FROM Account AS a WHERE a.k = ?", [key]),
+        ("SELECT id, a.n FROM Account AS a BY id WHERE a.k IN (?, ?)", [key, other]),
+        ("SELECT COUNT(*), SUM(n) FROM Account", []),
+        ("SELECT COUNT(*) FROM Account", []),
+        ("SELECT a.k, a.n FROM Account AS a WHERE a.n BETWEEN ? AND ?", [amount, amount + 20]),
+        ("SELECT a.k, a.n FROM Account AS a WHERE a.k = ? AND a.n >= ?", [key, amount]),
+        ("SELECT id, a.n FROM Account AS a BY id WHERE a.n < ? ORDER BY a.n, id LIMIT 2", [amount]),
+        ("UPDATE Account AS a SET a.n = a.n + 50 WHERE a.n BETWEEN ? AND ?", [amount, amount + 5]),
+        ("SELECT o.email FROM Owner AS o WHERE o.email >= ?", [key]),
+        ("DELETE FROM Owner AS o WHERE o.email = ?", [key]),
+        ("SELECT a.k FROM Account AS a WHERE a.n > ?", [amount]),
+        ("UPDATE Account AS a SET a.n = a.n + ? WHERE a.k = ?", [amount, key]),
+        ("UPDATE Account AS a SET a.k = ? WHERE a.k = ?", [other, key]),
+        ("DELETE FROM Account AS a WHERE a.k = ? AND a.n > ?", [key, amount]),
+        ("INSERT INTO Account ?", [{"k": key, "n": amount}]),
+        ("UPDATE Audit AS d SET d.seen = d.seen + 1 WHERE d.k = ?", [key]),
+        ("UPDATE Audit AS d SET d.seen = d.seen + 1 WHERE d.k = ?", [other]),
+        ("SELECT COUNT(*), SUM(d.seen) FROM Audit AS d", []),
+    ]
+    return rng.choice(statements)
+
+
+def take_value(rng: random.Random) -> StatementText:
+    """Give a statement that a unique index may refuse."""
+    email, other = f"k{rng.randrange(KEYS)}", f"k{rng.randrange(KEYS)}"
+    statements: list[StatementText] = [
+        ("INSERT INTO Owner ?", [{"email": email}]),
+        ("UPDATE Owner AS o SET o.email = ? WHERE o.email = ?", [email, other]),
+    ]
+    return rng.choice(statements)
 
 
 def one_shot(db: ledger.Database, rng: random.Random) -> Seen:
     statements = [random_statement(rng) for _ in range(rng.randint(1, 4))]
+    statements += [take_value(rng)] if rng.random() < 0.3 else []
     return _executed(db, statements)
 
 
@@ -105,7 +130,7 @@ def interactive(db: ledger.Database, rng: random.Random) -> Seen:
         if not run("SELECT a.n FROM Account AS a WHERE a.k = ?", [key]):
             run("INSERT INTO Account ?", [{"k": key, "n": 1}])
         for _ in range(rng.randrange(3)):
-            text, values = random_statement(rng)
+            text, values = random_statement(rng) if rng.random() < 0.8 else take_value(rng)
             try:
                 run(text, list(values))
             except StatementError:
@@ -142,7 +167,8 @@ def client(db: ledger.Database, seed: int, noted: list[Seen], conflicts: list[in
             else:
                 noted.append(interactive(db, rng))
             if number == TRANSACTIONS // 2:
-                index = _executed(db, [("CREATE INDEX ON Account (k)", [])])
+                fields = rng.choice(["k", "n", "k, n"])
+                index = _executed(db, [(f"CREATE INDEX ON Account ({fields})", [])])
                 noted += [] if index.refused else [index]  # the model knows no index that there could be already
             if number % 2:
                 noted.append(definition(db, rng, audits))
@@ -159,7 +185,7 @@ def replay(model: NaiveLedger, seen: Seen) -> bool:
                 continue
             ids = [str(row.get("documentId", row.get("tableId"))) for row in rows if isinstance(row, dict)]
             found = model.run(text, values, ids)
-            if not text.startswith("CREATE INDEX") and sorted(map(repr, found)) != sorted(map(repr, rows)):
+            if " INDEX " not in text and sorted(map(repr, found)) != sorted(map(repr, rows)):
                 return False
     except (StatementError, AlreadyExistsError):
         return seen.refused and rows is None
@@ -172,13 +198,14 @@ def test_concurrent_transactions_equal_the_serial_order_of_their_blocks(tmp_path
     noted: list[Seen] = []
     conflicts: list[int] = []
     with ledger.open(tmp_path / "bank") as db:
-        for text in ("CREATE TABLE Account", "CREATE TABLE Audit", "CREATE INDEX ON Audit (k)"):
+        for text in SCHEMA:
             outcome = db.execute_transaction([(text, [])])
             assert outcome.block_address is not None
             assert outcome.results[0] is not None
             noted.append(Seen(-1, -1, outcome.block_address.sequence_no, [(text, [], list(outcome.results[0].rows))]))
         for number in range(KEYS):
-            text, values = "INSERT INTO Audit ?", [{"k": f"k{number}", "seen": 0}]
+            values: list[Value] = [{"k": f"k{number}", "seen": 0}]
+            text = "INSERT INTO Audit ?"
             outcome = db.execute_transaction([(text, values)])
             assert outcome.block_address is not None
             assert outcome.results[0] is not None
