@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 
 from ledger.index_key import order_key
 from ledger.partiql.code import Env
+from ledger.partiql.navigation import field_of, struct_of
 from ledger.partiql.run import Holding
 from ledger.query_values import QueryValue
 
-__all__ = ["combined", "distinct"]
+__all__ = ["combined", "distinct", "of_columns"]
 
 _Values = Callable[[Env], Iterator[QueryValue]]
 
@@ -43,6 +44,11 @@ def distinct(below: _Values, operator: str = "DISTINCT") -> _Values:
                     yield value
 
     return values
+
+
+def of_columns(below: _Values, columns: Sequence[str]) -> _Values:
+    """Give rows of these fields only."""
+    return lambda env: (struct_of((name, field_of(row, name)) for name in columns) for row in below(env))
 
 
 def _counted(left: _Values, right: _Values, operator: str) -> _Values:

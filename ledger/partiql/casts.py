@@ -48,8 +48,11 @@ _PYTHON: dict[str, tuple[type, ...]] = {
 }
 
 
-def is_type(value: QueryValue, name: str) -> bool:
-    """Give `value IS name`. NULL is also what MISSING is; MISSING is only itself."""
+def is_type(value: QueryValue, name: str, arguments: tuple[int, ...] = ()) -> bool:
+    """Give `value IS name`. NULL is also what MISSING is; MISSING is only itself.
+
+    With `arguments`: whether it fits as it is, into so many digits and digits after the point, or characters.
+    """
     if name == "missing":
         return value is MISSING
     value = bare(value)
@@ -57,7 +60,12 @@ def is_type(value: QueryValue, name: str) -> bool:
         return value is None or value is MISSING
     if name == "any":
         return value is not MISSING
-    return type(value) in _PYTHON[name]
+    if type(value) not in _PYTHON[name]:
+        return False
+    if isinstance(value, Decimal) and arguments:
+        precision, scale = arguments[0], arguments[1] if len(arguments) > 1 else 0
+        return -int(value.as_tuple().exponent) <= scale and (not value or value.adjusted() < precision - scale)
+    return not (isinstance(value, str) and arguments) or len(value) <= arguments[0]
 
 
 def cast(value: QueryValue, name: str, arguments: tuple[int, ...] = ()) -> QueryValue:

@@ -115,8 +115,8 @@ def like_of(compiler: Compiler, node: Like, parts: Sequence[Code]) -> Code:
 
 def type_test(compiler: Compiler, node: IsType, scope: Scope) -> Code:
     operand = compiler.compile(node.operand, scope)
-    run, name, wanted = operand.run, node.type.name, not node.negated
-    return compiler.folded(lambda env: is_type(run(env), name) is wanted, (operand,), node.at)
+    run, name, arguments, wanted = operand.run, node.type.name, node.type.arguments, not node.negated
+    return compiler.folded(lambda env: is_type(run(env), name, arguments) is wanted, (operand,), node.at)
 
 
 def cast_to(compiler: Compiler, node: Cast, scope: Scope) -> Code:

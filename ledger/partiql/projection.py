@@ -1,7 +1,8 @@
 """SELECT's rows: one value for each row of FROM.
 
 Rules:
-- A column is named by its alias, else by the last name of its path, else `_N` by its position. MISSING columns are left out.
+- A column is named by its alias, else by the last name of its path (also inside of a CAST), else `_N` by its position. MISSING
+  columns are left out.
 - `SELECT *` over one source is its value; over several, or with AT and BY, all fields side by side. What is no struct stands as
   `_N`; a MISSING source adds nothing.
 - A name that stands twice stays twice.
@@ -18,7 +19,7 @@ from ledger.partiql.comparison import bare
 from ledger.partiql.compiler import Compiler
 from ledger.partiql.navigation import is_struct, struct_of
 from ledger.partiql.scope import Scope
-from ledger.partiql.tree.expressions import Expression, FieldStep, Name, Path
+from ledger.partiql.tree.expressions import Cast, Expression, FieldStep, Name, Path
 from ledger.partiql.tree.queries import From, Item, SelectList, Source, StarOf
 from ledger.query_values import MISSING, QueryValue
 from ledger.values import fields_of
@@ -43,6 +44,8 @@ def column_name(expression: Expression, position: int) -> str:
         return expression.text
     if isinstance(expression, Path) and isinstance(expression.steps[-1], FieldStep):
         return expression.steps[-1].name
+    if isinstance(expression, Cast):
+        return column_name(expression.operand, position)
     return f"_{position}"
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from ledger.errors import EvaluationError
 from ledger.partiql import bag_operators
+from ledger.partiql.bindings import plan_lets, split_condition
 from ledger.partiql.code import Code, Env, Evaluate, QueryCode, Rows
 from ledger.partiql.comparison import MistypedError, a_type_of, bare, shown, text_of
 from ledger.partiql.compiler import Compiler
@@ -45,11 +46,15 @@ def _plan_select(compiler: Compiler, select: Select, scope: Scope) -> QueryCode:
     assert select.source is not None
     inner, first_slot = Scope(parent=scope), compiler.next_slot
     plan = declare_all(compiler, select.source, inner)
-    conjuncts = conjuncts_of(compiler, select.where, inner)
+    below, above = select.where, None
+    if select.lets:
+        below, above = split_condition(select.where, {let.name for let in select.lets})
+    conjuncts = conjuncts_of(compiler, below, inner)
+    bind = plan_lets(compiler, select.lets, above, inner)
     alone = not (select.group_by or select.having or has_aggregates((select.projection, select.order_by)))
-    finish: Callable[[], Rows] = lambda: joined(compiler, plan, conjuncts)  # noqa: E731
+    finish: Callable[[], Rows] = lambda: bind(joined(compiler, plan, conjuncts))  # noqa: E731
     if not alone:
-        rows, inner = _plan_groups(compiler, select, plan, conjuncts, inner)
+        rows, inner = _plan_groups(compiler, select, plan, conjuncts, inner, bind)
         finish = lambda: rows  # noqa: E731
     if has_windows((select.projection, select.order_by)):
         alone = False
@@ -57,7 +62,7 @@ def _plan_select(compiler: Compiler, select: Select, scope: Scope) -> QueryCode:
     projected = _project(compiler, select, inner)
     keys = [_order_key(compiler, key, inner, projected.codes) for key in select.order_by]
     cut = _cut(compiler, select, scope)
-    in_place = _in_order(compiler, plan, conjuncts, select, keys, cut) if alone and keys else None
+    in_place = _in_order(compiler, plan, conjuncts, select, keys, cut) if alone and keys and not select.lets else None
     if in_place is not None or not keys:
         values = _projected(finish() if in_place is None else in_place, projected.run)
     else:
@@ -72,11 +77,16 @@ def _plan_select(compiler: Compiler, select: Select, scope: Scope) -> QueryCode:
 
 
 def _plan_groups(
-    compiler: Compiler, select: Select, plan: InnerPlan, conjuncts: Sequence[Conjunct], inner: Scope
+    compiler: Compiler,
+    select: Select,
+    plan: InnerPlan,
+    conjuncts: Sequence[Conjunct],
+    inner: Scope,
+    bind: Callable[[Rows], Rows],
 ) -> tuple[Rows, Scope]:
     """Group; where the only aggregate is COUNT(*) or the end of an index, without reading all rows."""
     aggregates = aggregates_in((select.projection, select.having, select.order_by))
-    only = next(aggregates, None) if select.group_by is None else None
+    only = next(aggregates, None) if select.group_by is None and not select.lets else None
     below = None
     if only is not None and next(aggregates, None) is None and not compiler.naive:
         table = counted_table(plan) if only.argument is None and not conjuncts else None
@@ -87,7 +97,7 @@ def _plan_groups(
         path = None if argument is None else compiler.compile(argument, inner).path
         if only.function in ("min", "max") and path is not None:
             below = extreme_first(compiler, plan, conjuncts, path, greatest=only.function == "max")
-    rows, outer = plan_grouping(compiler, select.group_by, inner, below or joined(compiler, plan, conjuncts))
+    rows, outer = plan_grouping(compiler, select.group_by, inner, below or bind(joined(compiler, plan, conjuncts)))
     return _having(compiler, select, rows, outer)
 
 
@@ -288,7 +298,11 @@ def _plan_set_operation(compiler: Compiler, node: SetOperation, scope: Scope) ->
     left, right = (_operand(compiler, side, scope) for side in (node.left, node.right))
     right_rows = right.rows
     columns = None
-    if not node.outer and left.columns is not None and right.columns is not None:
+    if node.corresponding is not None:
+        columns = _corresponding(compiler, node, left, right)
+        left = QueryCode(bag_operators.of_columns(left.rows, columns), columns)
+        right_rows = bag_operators.of_columns(right.rows, columns)
+    elif not node.outer and left.columns is not None and right.columns is not None:
         if len(left.columns) != len(right.columns):
             compiler.refuse(
                 f"{node.operator.upper()} of {len(left.columns)} columns and of {len(right.columns)}", node.at
@@ -304,6 +318,22 @@ def _plan_set_operation(compiler: Compiler, node: SetOperation, scope: Scope) ->
         row: Evaluate = lambda env: env[slot]  # noqa: E731
         values = _sorted(_into_slot(values, slot), row, Ordering(node.order_by, keys), cut.wanted())
     return QueryCode(cut.of(values), columns, ordered=bool(keys))
+
+
+def _corresponding(compiler: Compiler, node: SetOperation, left: QueryCode, right: QueryCode) -> tuple[str, ...]:
+    """Give the columns of CORRESPONDING (PartiQL RFC 0007)."""
+    known = [side.columns for side in (left, right) if side.columns is not None]
+    if node.corresponding:
+        for name in node.corresponding:
+            if any(name not in columns for columns in known):
+                compiler.refuse(f"{name} of CORRESPONDING BY is no column of both sides", node.at)
+        return node.corresponding
+    if len(known) < 2:
+        compiler.refuse("CORRESPONDING of columns that nobody names: write CORRESPONDING BY (column, ...)", node.at)
+    common = tuple(name for name in known[0] if name in known[1])
+    if not common:
+        compiler.refuse(f"{node.operator.upper()} CORRESPONDING of sides without a common column", node.at)
+    return common
 
 
 def _operand(compiler: Compiler, node: Query | Expression, scope: Scope) -> QueryCode:

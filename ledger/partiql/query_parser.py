@@ -14,6 +14,7 @@ from ledger.partiql.tree.queries import (
     GroupBy,
     Item,
     Join,
+    Let,
     OrderKey,
     Pivot,
     Projection,
@@ -95,13 +96,24 @@ class QueryParser(ExpressionParser):
             self.fail("UNION, INTERSECT or EXCEPT")
         operator = self.advance().word
         keep = self.accept("all")
-        if self.token.word == "corresponding":
-            self.refuse(f"{operator.upper()} CORRESPONDING is not supported yet", self.token.at)
         if not keep:
             self.accept("distinct")
-        found = SetOperation(operator, keep, outer, _unwrapped(left), _unwrapped(right()), (), None, None, at)
+        columns = self._corresponding() if self.accept("corresponding") else None
+        found = SetOperation(operator, keep, outer, columns, _unwrapped(left), _unwrapped(right()), (), None, None, at)
         self.taller()
         return found
+
+    def _corresponding(self) -> tuple[str, ...]:
+        """Read `BY (column, ...)` if it stands here."""
+        if not self.accept("by"):
+            return ()
+        self.expect("(")
+        at = self.token.at
+        columns = self.several(lambda: self.name("a column's name"))
+        if len(set(columns)) < len(columns):
+            self.refuse("a column stands twice in CORRESPONDING BY", at)
+        self.expect(")")
+        return columns
 
     def _set_operand(self) -> Query | Expression:
         if self.token.word in ("select", "pivot"):
@@ -123,7 +135,7 @@ class QueryParser(ExpressionParser):
             self.refuse("LIMIT stands before OFFSET", self.token.at)
         if isinstance(query, With) or query.order_by or query.limit or query.offset:  # it has a tail of its own
             source = Source(Subquery(query, at), _ROW, None, None, False, at)
-            query = Select(False, SelectValue(Name(_ROW, True, at)), source, None, None, None, (), None, None, at)
+            query = Select(False, SelectValue(Name(_ROW, True, at)), source, (), None, None, None, (), None, None, at)
         return replace(query, order_by=order, limit=limit, offset=offset)
 
     def tail_of(self, found: Subquery) -> Subquery:
@@ -148,13 +160,18 @@ class QueryParser(ExpressionParser):
             self.fail("FROM")
         self.advance()
         source = self.from_list()
-        if self.token.word == "let":
-            self.refuse("LET is not supported yet", self.token.at)
+        lets = self.several(self._let) if self.accept("let") else ()
         where = self.expression() if self.accept("where") else None
         group_by = self._group_by() if self.token.word == "group" else None
         having = self.expression() if self.accept("having") else None
         self.leave()
-        return Select(distinct, projection, source, where, group_by, having, (), None, None, at)
+        return Select(distinct, projection, source, lets, where, group_by, having, (), None, None, at)
+
+    def _let(self) -> Let:
+        at = self.token.at
+        expression = self.expression()
+        self.expect("as", " and a name")
+        return Let(expression, self.name("a name"), at)
 
     def _pivot(self) -> Pivot:
         value = self.expression()
@@ -187,7 +204,9 @@ class QueryParser(ExpressionParser):
         if self.token.word == "as":
             self.fail("BY and the expressions to group by")
         if self.token.word == "partial":
-            self.refuse("GROUP PARTIAL BY is not supported yet", self.token.at)
+            self.refuse(
+                "GROUP PARTIAL BY: PartiQL has the words and no meaning for them; GROUP BY is meant?", self.token.at
+            )
         self.expect("by")
 
         def key() -> tuple[Expression, str | None]:

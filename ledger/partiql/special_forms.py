@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from ledger.partiql import window_forms
 from ledger.partiql.lexer import RESERVED, Token
-from ledger.partiql.tree.expressions import Aggregate, Call, Cast, Expression, Literal, TypeName, Window
+from ledger.partiql.tree.expressions import Aggregate, Call, Cast, Expression, Literal, TypeName
 
 if TYPE_CHECKING:
     from ledger.partiql.expression_parser import ExpressionParser
@@ -51,7 +52,10 @@ def type_name(parser: ExpressionParser) -> TypeName:
         name = "varchar"
     arguments: list[int] = []
     if name in ("decimal", "char", "varchar", "float") and parser.accept("("):
+        at = parser.token.at
         arguments.append(_size(parser))
+        if name == "decimal" and arguments == [0]:
+            parser.refuse("DECIMAL of no digits", at)
         if name == "decimal" and parser.accept(","):
             arguments.append(_size(parser))
         parser.expect(")")
@@ -79,7 +83,7 @@ def call(parser: ExpressionParser) -> Expression:
         form = _FORMS.get("coll_" if token.word.startswith("coll_") else token.word)
         found = form(parser, token) if form else Call(token.word, parser.expressions(")"), token.at)
     if parser.token.word == "over" and parser.peek().word == "(":
-        return _window(parser, found)
+        return window_forms.window(parser, found)
     return found
 
 
@@ -96,27 +100,6 @@ def _aggregate(parser: ExpressionParser, token: Token) -> Expression:
     parser.expect(")")
     function = "any" if token.word == "some" else token.word
     return Aggregate(function, distinct, argument, token.at)
-
-
-def _window(parser: ExpressionParser, found: Expression) -> Expression:
-    at = parser.advance().at
-    parser.expect("(")
-    partition: list[Expression] = []
-    if parser.accept("partition"):
-        parser.expect("by")
-        partition.append(parser.expression())
-        while parser.accept(","):
-            partition.append(parser.expression())
-    order = parser.order_keys()
-    if parser.token.word != ")":
-        parser.fail('")" (frames such as ROWS BETWEEN are not supported)')
-    parser.advance()
-    if isinstance(found, Aggregate) and not found.distinct:
-        arguments = () if found.argument is None else (found.argument,)
-        return Window(found.function, arguments, tuple(partition), order, found.at)
-    if not isinstance(found, Call):
-        parser.refuse("OVER after what is not a window function", at)
-    return Window(found.function, found.arguments, tuple(partition), order, found.at)
 
 
 def _cast(parser: ExpressionParser, token: Token) -> Expression:

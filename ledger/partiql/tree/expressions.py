@@ -23,6 +23,8 @@ __all__ = [
     "ElementStep",
     "Expression",
     "FieldStep",
+    "Frame",
+    "FrameBound",
     "In",
     "IsType",
     "Like",
@@ -214,13 +216,33 @@ class Aggregate:
 
 
 @dataclass(frozen=True, slots=True)
+class FrameBound:
+    """`step`: -1 PRECEDING, 1 FOLLOWING, 0 CURRENT ROW; `distance` None: UNBOUNDED (not of CURRENT ROW)"""
+
+    step: int
+    distance: Expression | None
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """`unit`: rows, range"""
+
+    unit: str
+    start: FrameBound
+    end: FrameBound
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
 class Window:
-    """`function(arguments) OVER (PARTITION BY ... ORDER BY ...)`"""
+    """`function(arguments) OVER (PARTITION BY ... ORDER BY ... frame)`"""
 
     function: str
     arguments: tuple[Expression, ...]
     partition_by: tuple[Expression, ...]
     order_by: tuple[OrderKey, ...]
+    frame: Frame | None
     at: int
 
 

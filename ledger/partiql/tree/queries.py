@@ -12,6 +12,7 @@ __all__ = [
     "GroupBy",
     "Item",
     "Join",
+    "Let",
     "OrderKey",
     "Pivot",
     "Projection",
@@ -117,10 +118,20 @@ class OrderKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Let:
+    """`LET expression AS name`"""
+
+    expression: Expression
+    name: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
 class Select:
     distinct: bool
     projection: Projection
     source: From | None
+    lets: tuple[Let, ...]
     where: Expression | None
     group_by: GroupBy | None
     having: Expression | None
@@ -132,11 +143,15 @@ class Select:
 
 @dataclass(frozen=True, slots=True)
 class SetOperation:
-    """`operator`: union, intersect, except; `all`: keeps duplicates; `outer`: takes any values"""
+    """`operator`: union, intersect, except; `all`: keeps duplicates; `outer`: takes any values.
+
+    `corresponding`: the columns that count, `()`: those that both sides have; None: not said.
+    """
 
     operator: str
     all: bool
     outer: bool
+    corresponding: tuple[str, ...] | None
     left: Query | Expression
     right: Query | Expression
     order_by: tuple[OrderKey, ...]

@@ -1,0 +1,72 @@
+"""LET: names for expressions of a row, between FROM and WHERE.
+
+A later name may be made of earlier ones. Each is computed once a row, after the conditions of WHERE that speak of none of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import fields, is_dataclass
+
+from ledger.partiql.code import Env, Rows, constant
+from ledger.partiql.comparison import bare
+from ledger.partiql.compiler import Compiler
+from ledger.partiql.scope import Scope, slot_code
+from ledger.partiql.tree.expressions import Expression, Logical, Name
+from ledger.partiql.tree.queries import Let
+
+__all__ = ["plan_lets", "split_condition"]
+
+
+def plan_lets(
+    compiler: Compiler, lets: Sequence[Let], where: Expression | None, scope: Scope
+) -> Callable[[Rows], Rows]:
+    """Compile the bindings and make their names known in `scope`; what comes out sets them, and keeps the rows that pass `where`."""
+    if not lets:
+        return lambda below: below
+    bound = []
+    for let in lets:
+        if let.name in scope.names:
+            compiler.refuse(f"{let.name} is the name of two things", let.at)
+        run, slot = compiler.compile(let.expression, scope).run, compiler.slots()
+        scope.names[let.name] = slot_code(slot)
+        bound.append((slot, run))
+    condition = constant(True) if where is None else compiler.compile(where, scope)
+    passes = condition.run
+
+    def bind(below: Rows) -> Rows:
+        def rows(env: Env) -> Iterator[None]:
+            for _ in below(env):
+                for slot, run in bound:
+                    env[slot] = run(env)
+                if bare(passes(env)) is True:
+                    yield
+
+        return rows
+
+    return bind
+
+
+def split_condition(where: Expression | None, names: AbstractSet[str]) -> tuple[Expression | None, Expression | None]:
+    """Give the part of a condition that speaks of none of these names, and the part that may."""
+    if where is None:
+        return None, None
+    parts = where.operands if isinstance(where, Logical) and where.operator == "and" else (where,)
+    below = [part for part in parts if not _speaks_of(part, names)]
+    above = [part for part in parts if _speaks_of(part, names)]
+    return _all(below), _all(above)
+
+
+def _all(parts: Sequence[Expression]) -> Expression | None:
+    if len(parts) < 2:
+        return parts[0] if parts else None
+    return Logical("and", tuple(parts), parts[0].at)
+
+
+def _speaks_of(node: object, names: AbstractSet[str]) -> bool:
+    if isinstance(node, Name):
+        return node.text in names
+    if isinstance(node, tuple):
+        return any(_speaks_of(inner, names) for inner in node)
+    return is_dataclass(node) and any(_speaks_of(getattr(node, f.name), names) for f in fields(node))
