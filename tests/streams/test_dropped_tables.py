@@ -91,7 +91,7 @@ def test_tables_of_several_names_dropped_by_one_block(world: World) -> None:
     world.check()
 
 
-@pytest.mark.parametrize("lost", ["the topic", "the records of a partition"])
+@pytest.mark.parametrize("lost", ["the topic", "the records of a partition", "block-summary"])
 def test_what_is_told_of_a_table_comes_again_in_its_place_when_kafka_lost_it(world: World, lost: str) -> None:
     world.commit(10)
     change(world, "Cars", "INACTIVE")
@@ -100,6 +100,8 @@ def test_what_is_told_of_a_table_comes_again_in_its_place_when_kafka_lost_it(wor
     before = [told(world, p) for p in range(3)]
     if lost == "the topic":
         delete_topic(world, world.table_topic())
+    elif lost == "block-summary":
+        delete_topic(world, world.names.block_summary)
     else:
         delete_records(world, world.table_topic(), 1, -1)
     change(world, "Cars#2", "INACTIVE")

@@ -262,10 +262,14 @@ def append(world: World, record: Record) -> None:
     foreign.commit_transaction()
 
 
-def test_a_record_of_a_block_that_does_not_come_is_found_out(world: World) -> None:
+@pytest.mark.parametrize("drop", [False, True])
+def test_a_record_of_a_block_that_does_not_come_is_found_out(world: World, drop: bool) -> None:
     world.commit(20)
     world.publish()
-    append(world, records_of(BlockBuilder().add_many(30)[-1], world.names)[0])
+    never = BlockBuilder()
+    never.add_many(29)
+    block = never.change_table("Cars", "INACTIVE") if drop else never.add(("Cars", "a", {}))
+    append(world, next(r for r in records_of(block, world.names) if r.topic == world.table_topic()))
     with pytest.raises(IntegrityError, match="belongs to no block"):
         check_stream(world.broker, world.names, None)
 
@@ -286,7 +290,9 @@ def test_what_is_published_while_the_check_begins_is_compared_with_its_summaries
             monkeypatch.undo()
             if forged:
                 append(world, records_of(BlockBuilder().add_many(21)[-1], world.names)[0])
-            world.commit(5)
+            world.commit(3)
+            world.journal.append([world.builder.change_table("Cars", "INACTIVE")])
+            world.commit(1, table="Cars#2")
             publish(world)
         return ends
 
