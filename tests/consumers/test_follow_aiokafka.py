@@ -37,6 +37,13 @@ def test_it_gives_committed_records_verified_against_their_block_hash(stream: St
     ]
 
 
+def test_what_is_told_of_a_dropped_table_is_no_document(stream: Stream) -> None:
+    stream.create_topics(stream.names.of_table("any", "Cars"), partitions=1)
+    stream.publish(stream.strand.add(("Cars", "a", {"n": 1})), stream.strand.change_table("Cars", "INACTIVE"))
+    stream.publish(stream.strand.add(("Cars#2", "a", {"n": 2})))
+    assert [record.revision.data for record in followed(stream, 2)] == [{"n": 1}, {"n": 2}]
+
+
 def test_it_refuses_a_record_whose_content_does_not_lead_to_its_block_hash(stream: Stream) -> None:
     record, _ = stream.records_of(stream.strand.add(("Cars", "a", {"VIN": "genuine"})))
     altered = [
