@@ -58,7 +58,7 @@ def best_way(stored: Stored, hints: Sequence[Hint], estimates: Estimates) -> Way
     ways += [way for way in found if way is not None]
     ways += [way for hint in either if (way := _union(stored, hint, estimates)) is not None]
     best = min(ways, key=_cost, default=None)
-    if best is not None and len(ways) > 1 and best.rows > 1:
+    if best is not None and len(ways) > 1 and not _finds_one(best):
         estimates.chosen = True
     return best
 
@@ -74,6 +74,13 @@ def ordered_way(
         if index.status == "ONLINE"
     )
     return min((way for way in found if way is not None), key=_cost, default=None)
+
+
+def _finds_one(way: Way) -> bool:
+    """Tell whether a way is as good as any can be, whatever the counts."""
+    return way.operator == "look-up by id" or (
+        way.operator == "index look-up" and way.index is not None and way.index.unique
+    )
 
 
 def _cost(way: Way) -> tuple[float, int]:
