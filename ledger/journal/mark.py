@@ -79,6 +79,14 @@ class Mark:
         self._file.write(_SLOT_OFFSETS[self._next_slot], slot)
         self._next_slot ^= 1
 
+    def is_still_in(self, files: Files, directory: Path) -> bool:
+        """Tell whether the mark of `directory` is this file, and not that of another directory which was put in its place."""
+        found = Mark.open(files, directory)
+        if found is None:
+            return False
+        found.close()
+        return found._identity == self._identity
+
     def close(self) -> None:
         self._file.close()
 

@@ -77,11 +77,16 @@ class JournalReader:
         self._near = end
 
     def wait(self, after_sequence_no: int, timeout_s: float) -> bool:
-        """Wait until there is a durable block behind a number; False: there was none in that time."""
+        """Wait until there is a durable block behind a number; False: there was none in that time.
+
+        Raises:
+            JournalFailedError: another directory was put in the place of the one that was opened, or none: nothing would ever come.
+        """
         deadline = self._clock.monotonic_s() + timeout_s
         while self.tip_sequence_no() <= after_sequence_no:
             left = deadline - self._clock.monotonic_s()
             if left <= 0:
+                self._see_that_it_is_there()
                 return False
             self._ear.wait(min(left, _LOOK_EVERY_S))
         return True
@@ -92,6 +97,12 @@ class JournalReader:
         if self._mark is not None:
             self._mark.close()
             self._mark = None
+
+    def _see_that_it_is_there(self) -> None:
+        if self._mark is not None and not self._mark.is_still_in(self._files, self._journal):
+            raise JournalFailedError(
+                f"{self._journal} is not what it was: it was removed, or replaced (a restored backup?)"
+            )
 
     def _end(self) -> Position | None:
         if self._mark is None:

@@ -16,6 +16,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
+from ledger.errors import LedgerError
 from ledger.journal import JournalReader
 from streams.broker import Broker, KafkaTx
 from streams.errors import KafkaUnavailableError, StreamError
@@ -63,7 +64,7 @@ def main(data: Path, ledger: str, kafka: str, *rest: str) -> int:
     publisher = Publisher(Broker(kafka, config), journal, TopicNames("t", ledger), Options(partitions=3), state, stop)
     try:
         publisher.run()
-    except StreamError as error:
+    except (StreamError, LedgerError) as error:
         print(error, flush=True)
         return 1
     return 0

@@ -57,6 +57,22 @@ def test_a_restored_backup_is_refused(world: World) -> None:
     assert refused.value.journal == "9 as its last block"
 
 
+def test_a_backup_restored_under_a_running_publisher_ends_it(world: World) -> None:
+    world.commit(5)
+    world.journal.close()
+    shutil.copytree(world.directory, world.data / "backup")
+    with world.running() as publisher:
+        world.wait_until_published(4)
+        shutil.move(world.directory, world.data / "replaced")
+        shutil.move(world.data / "backup", world.directory)
+        assert publisher.wait(60) == 1
+        assert publisher.stdout is not None
+        assert "is not what it was" in publisher.stdout.read()
+    world.journal = Journal.open(world.directory, new_strand_id=lambda: world.builder.strand_id)
+    world.publish()
+    world.check()
+
+
 def test_a_backup_that_went_its_own_way_is_refused(world: World) -> None:
     world.commit(10)
     with restored_backup(world, at=5, then=10), pytest.raises(ForkError, match="two histories of block 14"):
