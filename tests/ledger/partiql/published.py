@@ -2,8 +2,9 @@
 
     python tests/ledger/partiql/published.py CHECKOUT [--failed]
 
-Nothing of them is copied here. Their environments become constants of the statement; the mode is the permissive one (Coerce).
-Where QLDB or our own decisions differ from PartiQL's specification the case counts as skipped, with the reason.
+Nothing of them is copied here. Their environments become constants of the statement. QLDB's mode is the permissive one (Coerce), in
+which every case is run; what the strict mode (Error) gives without an error must be given too. Where QLDB or our own decisions differ
+from PartiQL's specification the case counts as skipped, with the reason (`published_decisions.py`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from published_decisions import reason_of
 
 from ledger import iontext, partiql
 from ledger.catalog import Catalog
@@ -128,12 +131,16 @@ def _cases(node: Any, env: dict[str, Any]) -> Iterator[tuple[dict[str, Any], dic
         yield env | node.get("env", {}), node
 
 
-def outcome(case: dict[str, Any], env: dict[str, Any]) -> str:
-    """Give "passed", "failed: why" or "skipped: why"."""
+_TIME_LITERAL = r'literals of the type|double quotes: "(DATE|TIME|TIMESTAMP|INTERVAL)"|found the keyword TIME\b'
+PERMISSIVE, STRICT = "EvalModeCoerce", "EvalModeError"
+
+
+def outcome(case: dict[str, Any], env: dict[str, Any], mode: str) -> str | None:
+    """Give "passed", "failed: why" or "skipped: why"; None if the case says nothing of this mode."""
     asserts = case["assert"] if isinstance(case["assert"], list) else [case["assert"]]
-    wanted = next((a for a in asserts if _is_permissive(a)), None)
+    wanted = next((a for a in asserts if _is_of(a, mode)), None)
     if wanted is None:
-        return "skipped: for the strict mode only"
+        return None
     kind = wanted["result"].text
     try:
         translated = {name: value_of(value) for name, value in env.items()}
@@ -150,7 +157,7 @@ def outcome(case: dict[str, Any], env: dict[str, Any]) -> str:
     try:
         actual = run(statements, translated)
     except LedgerError as error:
-        if re.search(r'literals of the type|double quotes: "(DATE|TIME|TIMESTAMP|INTERVAL)"', str(error)):
+        if re.search(_TIME_LITERAL, str(error)):
             return "skipped: literals of the types DATE, TIME, TIMESTAMP, INTERVAL"
         if kind.endswith("Fail"):
             return "passed"
@@ -158,6 +165,8 @@ def outcome(case: dict[str, Any], env: dict[str, Any]) -> str:
             return "skipped: a type error on constants is an error of the statement (our decision)"
         return f"failed: {error}"
     if kind.endswith("Fail"):
+        if mode == STRICT:
+            return "skipped: the strict mode makes an error of a type error on data"
         return f"failed: should fail, gives {actual!r}"
     if same(actual, expected):
         return "passed"
@@ -166,42 +175,46 @@ def outcome(case: dict[str, Any], env: dict[str, Any]) -> str:
     return f"failed: {actual!r} is not {expected!r}"
 
 
-def _is_permissive(wanted: dict[str, Any]) -> bool:
-    mode = wanted.get("evalMode")
-    modes = mode if isinstance(mode, list) else [mode]
-    return mode is None or Symbol("EvalModeCoerce") in modes
+def _is_of(wanted: dict[str, Any], mode: str) -> bool:
+    named = wanted.get("evalMode")
+    modes = named if isinstance(named, list) else [named]
+    return mode == PERMISSIVE if named is None else Symbol(mode) in modes
 
 
 def _syntax(statement: str, *, wanted: bool) -> str:
     try:
         partiql.parse(statement)
     except LedgerError as error:
-        if re.search(r'literals of the type|double quotes: "(DATE|TIME|TIMESTAMP|INTERVAL)"', str(error)):
+        if re.search(_TIME_LITERAL, str(error)):
             return "skipped: literals of the types DATE, TIME, TIMESTAMP, INTERVAL"
         return f"failed: {error}" if wanted else "passed"
     return "passed" if wanted else "failed: should not parse"
 
 
 def main(checkout: Path, *, show: bool) -> None:
-    counts: Counter[str] = Counter()
+    counts: dict[str, Counter[str]] = {PERMISSIVE: Counter(), STRICT: Counter()}
     reasons: Counter[str] = Counter()
     for path in sorted(checkout.glob("partiql-tests-data*/**/*.ion")):
         name = str(path.relative_to(checkout))
-        per_file: Counter[str] = Counter()
         reason = next((why for part, why in _NOT_OURS if part in name and why), None)
         for env, case in cases(path):
-            found = f"skipped: {reason}" if reason else outcome(case, env)
-            verdict, _, why = found.partition(": ")
-            per_file[verdict] += 1
-            if verdict == "skipped":
-                reasons[why] += 1
-            if verdict == "failed" and show:
-                print(f"  {name}: {case['name']}\n    {case['statement']}\n    {why}")
-        counts += per_file
-        print(f"{per_file['passed']:5} passed {per_file['failed']:4} failed {per_file['skipped']:4} skipped  {name}")
-    print(dict(counts))
-    for why, count in reasons.most_common():
-        print(f"{count:5} skipped: {why}")
+            for mode, count in counts.items():
+                found = outcome(case, env, mode)
+                if found is None:
+                    continue
+                why = reason if reason is not None else reason_of(f"{name}: {case['name']}")
+                if why is not None and (reason is not None or found.startswith("failed")):
+                    found = f"skipped: {why}"
+                verdict, _, why = found.partition(": ")
+                count[verdict] += 1
+                if verdict == "skipped":
+                    reasons[why] += 1
+                if verdict == "failed" and show:
+                    print(f"  {name}: {case['name']} ({mode})\n    {case['statement']}\n    {why}")
+    for why, number in reasons.most_common():
+        print(f"{number:5} skipped: {why}")
+    for mode, count in counts.items():
+        print(f"{count['passed']:5} passed, {count['failed']} failed, {count['skipped']} skipped ({mode})")
 
 
 if __name__ == "__main__":
