@@ -334,6 +334,10 @@ def table_named(compiler: Compiler, name: str, at: int) -> Table:
     """
     table = compiler.catalog.by_name.get(name)
     if table is None:
-        compiler.refuse(f"No such table: {name}" + did_you_mean(name, compiler.catalog.by_name), at)
+        dropped = [f'"{t.table_id}"' for t in compiler.catalog.by_id.values() if t.name == name]
+        hint = (
+            f"; it was dropped: UNDROP TABLE {dropped[-1]}" if dropped else did_you_mean(name, compiler.catalog.by_name)
+        )
+        compiler.refuse(f"No such table: {name}{hint}", at)
     compiler.tables[name] = None
     return table

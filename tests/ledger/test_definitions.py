@@ -11,7 +11,9 @@ import pytest
 import ledger
 from ledger.check import check_ledger
 from ledger.errors import AlreadyExistsError, LimitExceededError, OccConflictError, PlanError, StatementError
+from ledger.ids import id_of_text
 from ledger.limits import Limits
+from ledger.request import StatementText
 from ledger.values import Value
 
 
@@ -249,3 +251,24 @@ def test_a_failing_ddl_leaves_nothing(db: ledger.Database) -> None:
             db.execute_transaction([("DROP TABLE Car", []), ("CREATE TABLE Other", []), (last, [])])
     assert vins(db) == ["a", "b"]
     assert tables(db, "Other") == []
+
+
+def test_definitions_asked_again_after_a_restart_are_told_again(tmp_path: Path) -> None:
+    path, once = tmp_path / "cars", id_of_text("once")
+    with ledger.open(path) as db:
+        db.execute("CREATE TABLE Car")
+        first = table_id(db)
+        statements: list[StatementText] = [
+            ("DROP TABLE Car", []),
+            ("CREATE TABLE Car", []),
+            ("DROP TABLE Car", []),
+            (f'UNDROP TABLE "{first}"', []),
+        ]
+        before = db.execute_transaction(statements, once)
+    with ledger.open(path) as db:
+        again = db.execute_transaction(statements, once)
+        assert again.replayed
+        assert [result and result.rows for result in again.results] == [
+            result and result.rows for result in before.results
+        ]
+        assert [row["status"] for row in tables(db, "Car")] == ["ACTIVE", "INACTIVE"]
