@@ -154,6 +154,7 @@ CONFLICTS: dict[str, tuple[str, list[Value], str, bool]] = {
         False,
     ),
     "absent key": ("SELECT p.n FROM Person AS p WHERE p.n = 777", [], "INSERT INTO Person VALUE {'n': 777}", True),
+    "count, update": ("SELECT COUNT(*) FROM Person", [], "UPDATE Person AS p SET p.m = 1 WHERE p.n = 1", False),
     "count, insert": ("SELECT COUNT(*) FROM Person", [], "INSERT INTO Person VALUE {'n': 1}", True),
 }
 
