@@ -9,7 +9,7 @@ Rules:
   index can give all of a table's documents in order.
 - A path with `[*]` gives one part for each element of the list, equal ones once; what is no list counts as a list of itself, as PartiQL
   ranges over it, and where there is nothing there is no entry. With several such paths each combination has an entry.
-- A key longer than `EXACT_SIZE` is cut there and its SHA-256 follows, as `index_key` says: equality stays exact, order holds up to the cut.
+- A key longer than `EXACT_SIZE` is cut there and its SHA-256 follows: equality stays exact, order holds up to the cut.
 """
 
 from __future__ import annotations

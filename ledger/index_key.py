@@ -17,16 +17,13 @@
 Rules:
 - Canonical: 1, 1.0 and 1e0 are one key; so are a string and a symbol of one text, and timestamps of one instant whatever
   their offset and precision. Annotations say nothing.
-- Null and MISSING are not indexed: nothing is equal to them.
-- A key longer than `EXACT_SIZE` is cut there, and the SHA-256 of the whole follows: look-ups stay exact, and order holds up to
-  the cut. Whoever looks up compares the values found, and whoever reads a range takes keys with an equal first part too.
+- Null and MISSING have a key, the last of all, though nothing is equal to them: whoever looks up asks for something else.
 
 Source: PartiQL specification, section 12.2 (the order-by less-than function), with null at the end.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -34,25 +31,16 @@ from typing import Any
 from ledger.query_values import Bag, Missing, QueryValue
 from ledger.values import Annotated, Clob, MultiStruct, Sexp, Symbol, Timestamp, TypedNull, Value, fields_of
 
-__all__ = ["EXACT_SIZE", "index_key", "order_key"]
+__all__ = ["EXACT_SIZE", "order_key"]
 
 EXACT_SIZE = 256
-"""Keys up to this size in bytes are whole; the others have this size and a hash of 32."""
+"""Keys of an index up to this size in bytes are whole; the others are cut there, and a hash of 32 follows (`ledger.index_entries`)."""
 
 _BIAS = 1 << 63
 _INVERTED = bytes(255 - byte for byte in range(256))
 _NULL = b"\xf0"
 _INT_BITS_OF_STR = 13_000
 """Python refuses str() of an int beyond 4,300 digits."""
-
-
-def index_key(value: Value) -> bytes | None:
-    """Give the key of a value, at most `EXACT_SIZE` + 32 bytes; None for nulls, which no index holds."""
-    kind = type(value)
-    key = b"\x40" + _escaped(value.encode()) if kind is str else order_key(value)  # type: ignore[union-attr]  # a str
-    if key == _NULL:
-        return None
-    return key if len(key) <= EXACT_SIZE else key[:EXACT_SIZE] + hashlib.sha256(key).digest()
 
 
 def order_key(value: QueryValue) -> bytes:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from ledger import merkle
 from ledger.block import SYSTEM_TABLE_ID, Block, BlockAddress
 from ledger.catalog import Catalog, table_of_document
-from ledger.index_entries import NULL_PART
-from ledger.index_key import index_key
+from ledger.index_entries import joined_key
+from ledger.index_key import order_key
 from ledger.partiql.context import Document
 from ledger.values import fields_of, identical
 from ledger.views import Snapshot, Views
@@ -48,7 +48,7 @@ class NaiveViews:
         for document_id, document in sorted(self.current.get(table_id, {}).items()):
             assert document.data is not None
             value = next((v for name, v in fields_of(document.data) if name == field_name), None)
-            entries.setdefault(index_key(value) or NULL_PART, []).append(document_id)
+            entries.setdefault(joined_key((order_key(value),)), []).append(document_id)
         return entries
 
 

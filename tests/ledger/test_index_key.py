@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-import hashlib
 from decimal import Decimal
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ion_values import values
 
-from ledger.index_key import EXACT_SIZE, index_key, order_key
+from ledger.index_key import order_key
 from ledger.partiql.comparison import MistypedError, compare, equals, is_absent
 from ledger.query_values import MISSING, Bag
 from ledger.values import Annotated, IonType, Symbol, Timestamp, TypedNull, Value
@@ -46,7 +45,7 @@ NESTED = st.recursive(
 def test_keys_are_equal_where_values_are(a: Value, b: Value) -> None:
     if is_absent(a) or is_absent(b):
         assert equals(a, b) is None
-        assert index_key(a if is_absent(a) else b) is None
+        assert order_key(a if is_absent(a) else b) == order_key(None)
     else:
         assert equals(a, b) is (order_key(a) == order_key(b))
 
@@ -63,11 +62,8 @@ def test_keys_order_as_values_do(a: Value, b: Value) -> None:
 
 
 @given(values())
-def test_every_ion_value_has_an_order_key_and_a_bounded_index_key(value: Value) -> None:
-    key = index_key(value)
-    assert (key is None) is is_absent(value)
-    assert key is None or len(key) <= EXACT_SIZE + 32
-    assert key is None or key[:EXACT_SIZE] == order_key(value)[:EXACT_SIZE]
+def test_every_ion_value_has_a_key_and_only_nulls_have_that_of_null(value: Value) -> None:
+    assert (order_key(value) == order_key(None)) is is_absent(value)
 
 
 def test_types_stand_in_the_order_of_order_by() -> None:
@@ -79,15 +75,6 @@ def test_types_stand_in_the_order_of_order_by() -> None:
     keys = [order_key(value) for value in in_order]  # type: ignore[arg-type]
     assert keys == sorted(keys)
     assert len(set(keys)) == len(keys)
-
-
-def test_a_long_key_keeps_its_first_part_and_tells_the_rest_by_its_hash() -> None:
-    a, b = index_key("x" * 300 + "a"), index_key("x" * 300 + "b")
-    assert a is not None
-    assert b is not None
-    assert a != b
-    assert a[:EXACT_SIZE] == b[:EXACT_SIZE] == order_key("x" * 300)[:EXACT_SIZE]
-    assert a[EXACT_SIZE:] == hashlib.sha256(order_key("x" * 300 + "a")).digest()
 
 
 def test_missing_is_null_inside_of_a_list() -> None:
