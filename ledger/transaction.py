@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 
 from ledger import hashing, index_reads, ion
 from ledger.block import SYSTEM_TABLE_ID, SYSTEM_TABLE_NAME, StatementInfo
-from ledger.catalog import Catalog, Index, IndexKey, Table, expr_of, table_document
-from ledger.errors import AlreadyExistsError, EvaluationError, LimitExceededError
+from ledger.catalog import EACH, Catalog, Index, IndexKey, Table, expr_of, table_document
+from ledger.errors import AlreadyExistsError, EvaluationError, LimitExceededError, PlanError
 from ledger.index_ranges import key_ranges
 from ledger.limits import Limits
 from ledger.occ import ReadSet
@@ -239,6 +239,8 @@ class Transaction:
 
     def create_index(self, table: Table, keys: tuple[IndexKey, ...], *, unique: bool) -> Index:
         table = self._view.catalog.by_id[table.table_id]
+        if sum(EACH in key for key in keys) > 1:  # a document would have an entry for each pair of elements
+            raise PlanError("an index goes through one list at most: only one of its paths may have [*]")
         if any(index.keys == keys for index in table.indexes):
             raise AlreadyExistsError(f"Table {table.name} already has an index on {expr_of(keys)}")
         if len(table.indexes) >= self._limits.indexes_per_table_max:

@@ -11,7 +11,7 @@ import pytest
 
 import ledger
 from ledger.check import check_ledger
-from ledger.errors import OccConflictError, UniqueViolationError
+from ledger.errors import OccConflictError, PlanError, UniqueViolationError
 from ledger.limits import Limits
 from ledger.values import Value
 
@@ -58,6 +58,12 @@ def test_a_second_document_with_a_unique_value_is_refused(db: ledger.Database) -
     db.execute("DELETE FROM Person AS p WHERE p.email = 'a@x'")
     db.execute("INSERT INTO Person ?", {"email": "a@x"})
     assert db.execute("SELECT COUNT(*) AS n FROM Person").rows == [{"n": 5}]
+
+
+def test_an_index_through_two_lists_is_refused_since_each_pair_would_be_an_entry(db: ledger.Database) -> None:
+    db.execute("CREATE INDEX ON Person (emails[*], n)")
+    with pytest.raises(PlanError, match="one list at most"):
+        db.execute("CREATE INDEX ON Person (emails[*], phones[*])")
 
 
 def test_of_two_open_transactions_with_one_value_one_gets_it(db: ledger.Database) -> None:
