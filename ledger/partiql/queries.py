@@ -11,7 +11,7 @@ from ledger.errors import EvaluationError
 from ledger.partiql import bag_operators
 from ledger.partiql.bindings import plan_lets, split_condition
 from ledger.partiql.code import Code, Env, Evaluate, QueryCode, Rows
-from ledger.partiql.comparison import MistypedError, a_type_of, bare, is_absent, shown, text_of
+from ledger.partiql.comparison import MistypedError, a_type_of, bare, shown, text_of
 from ledger.partiql.compiler import Compiler
 from ledger.partiql.conjuncts import Conjunct, conjuncts_of
 from ledger.partiql.from_plan import InnerPlan, declare_all
@@ -343,7 +343,7 @@ def _operand(compiler: Compiler, node: Query | Expression, scope: Scope) -> Quer
 
     def values(env: Env) -> Iterator[QueryValue]:
         value = run(env)
-        return iter(()) if is_absent(value) else elements_of(value)  # RFC 0007: what is absent is an empty bag
+        return elements_of(None if value is MISSING else value)  # as PartiQL's tests have it; RFC 0007 says: an empty bag
 
     return QueryCode(values)
 
