@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -84,7 +84,7 @@ def publish(
         broker, names = _stream(kafka, config, prefix, ledger)
         options = Options(value_format, partitions, max_message_bytes or MESSAGE_BYTES_MAX)
         with closing(JournalReader.open(data / ledger)) as journal:
-            state = PublisherState(data / ledger / "publisher.json", kafka, lambda line: typer.echo(line, err=True))
+            state = PublisherState(data / ledger / "publisher.json", kafka, _tell_of(ledger))
             try:
                 Publisher(broker, journal, names, options, state, stop).run(
                     until_block, until_caught_up=until_caught_up
@@ -147,6 +147,11 @@ def _stream(kafka: str, config: list[str] | None, prefix: str, ledger: str) -> t
     from streams.topics import TopicNames
 
     return Broker(kafka, client_settings(config or [])), TopicNames(prefix, ledger)
+
+
+def _tell_of(ledger: str) -> Callable[[str], None]:
+    """Many publishers may write to one standard error: that of `serve`."""
+    return lambda line: typer.echo(f"{ledger}: {line}", err=True)
 
 
 def _stop_at_end_of_stdin(stop: threading.Event) -> None:

@@ -12,6 +12,7 @@ import pytest
 from stream_world import World
 
 from ledger.database import open_ledger
+from streams.local_kafka import LocalKafka, _free_port
 from streams.topics import TopicNames
 
 ROOT = Path(__file__).parents[2]
@@ -77,7 +78,7 @@ def test_a_kafka_that_is_away_is_shown_and_sigterm_still_ends_it(tmp_path: Path)
     process = subprocess.Popen([*command, "--kafka", "127.0.0.1:1"], cwd=ROOT, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     with process.stderr as stderr:
-        assert stderr.readline().startswith("waiting for Kafka: 127.0.0.1:1 does not answer: ")
+        assert stderr.readline().startswith(f"{world.ledger}: waiting for Kafka: 127.0.0.1:1 does not answer: ")
         assert world.state()["state"] == "waiting for Kafka"
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0
@@ -104,6 +105,40 @@ def test_a_ledger_that_is_not_there_is_said_with_exit_code_3(tmp_path: Path) -> 
     done = strandline("publish", "--data", tmp_path, "--ledger", "x", "--kafka", "127.0.0.1:1")
     assert done.returncode == 3
     assert "there is no ledger" in done.stderr
+
+
+@pytest.mark.kafka
+def test_a_password_from_the_settings_file_opens_a_kafka_and_a_wrong_one_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, controller, sasl = (_free_port() for _ in range(3))
+    module = "org.apache.kafka.common.security.plain.PlainLoginModule required"
+    with LocalKafka.start(
+        port=plain,
+        settings={
+            "controller.quorum.voters": f"1@127.0.0.1:{controller}",
+            "listeners": ",".join(
+                f"{name}://127.0.0.1:{port}"
+                for name, port in {"PLAINTEXT": plain, "CONTROLLER": controller, "SASL": sasl}.items()
+            ),
+            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{plain},SASL://127.0.0.1:{sasl}",
+            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL:SASL_PLAINTEXT",
+            "sasl.enabled.mechanisms": "PLAIN",
+            "listener.name.sasl.plain.sasl.jaas.config": f'{module} username="a" password="a" user_bob="right";',
+        },
+    ):
+        world = World(tmp_path, f"127.0.0.1:{sasl}")
+        world.commit(3)
+        world.journal.close()
+        where = ("--data", tmp_path, "--ledger", world.ledger, "--kafka", f"127.0.0.1:{sasl}")
+        monkeypatch.setenv("KAFKA_CONFIG_FILE", str(tmp_path / "client.properties"))
+        lines = "security.protocol=SASL_PLAINTEXT\nsasl.mechanism=PLAIN\nsasl.username=bob\n"
+        (tmp_path / "client.properties").write_text(f"{lines}sasl.password=wrong\n")
+        refused = strandline("check-stream", *where)
+        assert (refused.returncode, "Invalid username or password" in refused.stderr) == (3, True)
+        (tmp_path / "client.properties").write_text(f"{lines}sasl.password=right\n")
+        assert strandline("publish", *where, "--until-caught-up").returncode == 0
+        assert strandline("check-stream", *where).stdout.startswith("3 blocks, 3 revisions")
 
 
 @pytest.mark.kafka
