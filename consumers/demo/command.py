@@ -15,6 +15,7 @@ import typer
 if TYPE_CHECKING:
     from consumers.demo.screen import Screen
     from consumers.demo.stage import Stage
+    from consumers.demo.story import Story
 
 __all__ = ["demo"]
 
@@ -49,11 +50,12 @@ def demo(
     held = False
     try:
         with open_stage(directory, keep=keep) as stage:
-            Story(stage, screen, generate(seed, _VEHICLES)).play()
+            _play(Story(stage, screen, generate(seed, _VEHICLES)), screen)
             held = screen.summary()
             if keep:
                 _show_what_next(screen, stage)
     except KeyboardInterrupt:
+        keep = False
         screen.say("stopped; nothing is left running")
         raise typer.Exit(130) from None
     except (ChildFailedError, KafkaUnavailableError, OSError, RefusedError) as error:
@@ -62,6 +64,14 @@ def demo(
         if not keep and data is None:
             shutil.rmtree(directory, ignore_errors=True)
     raise typer.Exit(0 if held else 1)
+
+
+def _play(story: Story, screen: Screen) -> None:
+    try:
+        story.play()
+    except KeyboardInterrupt:
+        screen.say("stopping what runs ...")
+        raise
 
 
 def _directory(data: Path | None) -> Path:

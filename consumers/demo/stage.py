@@ -157,17 +157,19 @@ def _applied(line: str) -> int:
 def open_stage(directory: Path, *, keep: bool) -> Iterator[Stage]:
     """Start Kafka; at the end stop everything, unless `keep` and nothing went wrong."""
     foreign = os.environ.get("KAFKA_BOOTSTRAP_SERVERS")
-    with ExitStack() as ending, _signals_as_interrupts():
+    with _signals_as_interrupts(), ExitStack() as ending:
         if foreign:
             # Somebody's Kafka may hold the topics of an earlier demo: this one has names of its own, and takes them away again.
             stage = Stage(directory, f"recall-day-{os.urandom(4).hex()}", foreign, False, keep)
             undo_kafka = ending.enter_context(ExitStack())
             undo_kafka.callback(_delete_topics, stage)
+            undo_kafka.callback(_ignore_signals)
         else:
             undo_kafka = ending.enter_context(ExitStack())
             stage = Stage(directory, "recall-day", _start_kafka(directory / "kafka", undo_kafka, keep=keep), True, keep)
         undo_children = ending.enter_context(ExitStack())
         undo_children.callback(stage.stop_children)
+        undo_children.callback(_ignore_signals)
         yield stage
         if keep:
             undo_children.pop_all()
@@ -179,6 +181,7 @@ def _start_kafka(directory: Path, undo: ExitStack, *, keep: bool) -> str:
 
     if keep:
         undo.callback(stop_detached, directory)
+        undo.callback(_ignore_signals)
         return start_detached(directory, _free_port())
     return undo.enter_context(LocalKafka.start(directory)).bootstrap_servers
 
@@ -202,11 +205,18 @@ def _signals_as_interrupts() -> Iterator[None]:
         raise KeyboardInterrupt
 
     kept = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    kept[signal.SIGINT] = signal.getsignal(signal.SIGINT)
     try:
         yield
     finally:
         for number, handler in kept.items():
             signal.signal(number, handler)
+
+
+def _ignore_signals() -> None:
+    """What was started is stopped to the end, however impatient somebody is. It takes at most `Child.stop` a child."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _free_port() -> int:
