@@ -23,6 +23,7 @@ from queue import SimpleQueue
 from ledger import sealing
 from ledger.block import Block
 from ledger.clock import Clock
+from ledger.deadline import Budget
 from ledger.errors import (
     IntegrityError,
     JournalFailedError,
@@ -31,6 +32,7 @@ from ledger.errors import (
     NotFoundError,
     OccConflictError,
     ReadOnlyError,
+    TransactionMismatchError,
 )
 from ledger.ids import IdSource, check_id
 from ledger.journal import FrameLocation, Journal
@@ -66,8 +68,9 @@ class _Batch:
     head: Overlay
     settled: list[Request] = field(default_factory=list)
     winners: list[_Winner] = field(default_factory=list)
-    repeats: list[tuple[OneShot, _Winner]] = field(default_factory=list)
+    repeats: list[tuple[Request, _Winner]] = field(default_factory=list)
     settled_before_winners: int = 0
+    bytes: int = 0
     has_ddl: bool = False
 
 
@@ -81,9 +84,10 @@ class Committer:
         self._clock, self._ids, self._limits = clock, ids, limits
         self._tip = journal.tip
         self._queue: SimpleQueue[Request | None] = SimpleQueue()
+        self._queued_bytes = 0
         self._left_over: list[Request] = []
-        self._outcomes = Outcomes(limits.recent_outcomes_max, self)
-        self._submit_lock = threading.Lock()  # guards _failure, _closing and the order of them against the queue
+        self._outcomes = Outcomes(limits.recent_outcomes_max, limits.recent_outcomes_bytes_max, self)
+        self._submit_lock = threading.Lock()  # guards _failure, _closing, _queued_bytes; their order against the queue
         self.sessions = Sessions(views, clock, limits)
         self._failure: JournalFailedError | None = None
         self._closing = False
@@ -134,6 +138,10 @@ class Committer:
             self.check_alive()
             if self._queue.qsize() >= self._limits.queue_transactions_max:
                 raise LedgerBusyError(f"{self._limits.queue_transactions_max} transactions are waiting to be committed")
+            if request.size and self._queued_bytes + request.size > self._limits.queue_bytes_max:
+                maximum = self._limits.queue_bytes_max
+                raise LedgerBusyError(f"{self._queued_bytes} bytes are waiting to be committed, the limit is {maximum}")
+            self._queued_bytes += request.size
             self._queue.put(request)
 
     def block_of_transaction(self, transaction_id: str) -> Block | None:
@@ -169,6 +177,7 @@ class Committer:
     def _next_batch(self) -> list[Request]:
         """Wait for work; take what is there, up to the limit. Empty: it is time to end."""
         batch, self._left_over = self._left_over, []
+        size = 0
         while len(batch) < self._limits.batch_transactions_max:
             if batch and self._queue.empty():
                 break
@@ -177,6 +186,10 @@ class Committer:
                 self._queue.put(None)  # for the next round, after this batch
                 break
             batch.append(request)
+            size += request.size
+        if size:
+            with self._submit_lock:
+                self._queued_bytes -= size
         return batch
 
     def _commit_batch(self, requests: list[Request]) -> None:
@@ -205,7 +218,8 @@ class Committer:
         batch = _Batch(self._now(), head)
         for position, request in enumerate(requests):
             # Plans and indexes after DDL need the applied catalogue; who shows revisions needs those of the winners, sealed.
-            if batch.has_ddl or (batch.winners and _may_show_revisions(request)):
+            full = batch.has_ddl or batch.bytes >= self._limits.batch_bytes_max
+            if full or (batch.winners and _may_show_revisions(request)):
                 self._left_over = requests[position:]
                 break
             try:
@@ -223,15 +237,16 @@ class Committer:
 
     def _decide_one(self, batch: _Batch, request: Request) -> None:
         results: Sequence[Result]
+        if request.transaction_id is not None and self._is_repeat(batch, request):
+            return
         if isinstance(request, OneShot):
-            if request.transaction_id is not None and self._is_repeat(batch, request):
-                return
             transaction, results = self._execute(batch, request)
         else:
             assert isinstance(request, Commit)
             transaction, results = request.transaction, request.results
             self._validate_in_batch(batch, request)
         work = transaction.finish()
+        batch.bytes += transaction.size
         if not work.changes:
             request.outcome = Outcome(work.transaction_id, None, results)
             batch.settled.append(request)
@@ -251,6 +266,7 @@ class Committer:
             batch.now,
             self._ids.new,
             self._limits,
+            Budget(self._limits.visits_in_committer_max),
         )
         results = [
             run_statement(self._plans, transaction, text, parameters, batch.now)
@@ -258,11 +274,12 @@ class Committer:
         ]
         return transaction, results
 
-    def _is_repeat(self, batch: _Batch, request: OneShot) -> bool:
+    def _is_repeat(self, batch: _Batch, request: Request) -> bool:
         """Answer a transaction whose id was used before with its first outcome.
 
         Raises:
             InvalidValueError: what the client brought is no id; a block with it could never be read.
+            TransactionMismatchError: it belongs to another transaction; one that is open would make a second block of that id.
         """
         assert request.transaction_id is not None
         check_id(request.transaction_id)
@@ -273,6 +290,8 @@ class Committer:
                 return True
         outcome = self._outcomes.find(request)
         if outcome is None:
+            if self.sessions.has(request.transaction_id):
+                raise TransactionMismatchError(f"transaction {request.transaction_id} is open: its id is not free")
             return False
         request.outcome = outcome
         batch.settled.append(request)
@@ -312,7 +331,7 @@ class Committer:
     def _acknowledge(self, batch: _Batch, blocks: list[Block]) -> None:
         for winner, block in zip(batch.winners, blocks, strict=True):
             winner.request.outcome = Outcome(block.transaction_id, block.address, winner.results)
-            if isinstance(winner.request, OneShot) and winner.request.transaction_id is not None:
+            if winner.request.transaction_id is not None:
                 self._outcomes.remember(winner.request.outcome, block.statements)
             batch.settled.append(winner.request)
         for request, winner in batch.repeats:

@@ -16,16 +16,18 @@ from pathlib import Path
 from typing import TypeVar
 
 from ledger import iontext, proofs
+from ledger.beside import Beside
 from ledger.block import Block, BlockAddress
 from ledger.clock import Clock, SystemClock
 from ledger.committer import Committer
+from ledger.deadline import Deadline
 from ledger.errors import (
+    BesideError,
     InvalidValueError,
     JournalFailedError,
     LimitExceededError,
     OccConflictError,
     TransactionError,
-    TransactionMismatchError,
 )
 from ledger.ids import IdSource
 from ledger.interactive import InteractiveTransaction
@@ -34,8 +36,8 @@ from ledger.limits import Limits
 from ledger.partiql import PlanCache, Result
 from ledger.proofs import Digest
 from ledger.request import OneShot, Outcome, StatementText, Waiter, own_copy
-from ledger.transaction import Transaction, run_statement
-from ledger.values import Timestamp, Value
+from ledger.row_stream import RowStream
+from ledger.values import Value
 from ledger.views import Views
 
 __all__ = ["Database", "check_ledger_name", "open_ledger"]
@@ -99,6 +101,7 @@ class Database:
         self._journal, self._views, self._clock, self._ids = journal, views, clock, ids
         self._plans = PlanCache(limits)
         self._committer = Committer(journal, views, self._plans, clock, ids, limits)
+        self._beside = Beside(self._committer, views, self._plans, clock, ids, limits)
         self._committer.start()
         _open_here.add(self)
 
@@ -146,35 +149,79 @@ class Database:
             waiter = Waiter()
             request = OneShot(waiter.notify, statements=values, transaction_id=transaction_id)
             self.submit(request)
-            outcome = waiter.wait(request)
+            try:
+                outcome = waiter.wait(request)
+            except BesideError:
+                outcome = self.execute_beside(values, transaction_id)
         return replace(outcome, results=[result and own_copy(result) for result in outcome.results])
 
     def submit(self, request: OneShot) -> None:
-        """Queue a one-shot transaction; its `notify` tells when it is settled.
+        """Queue a one-shot transaction; its `notify` tells when it is settled: with BesideError if it is for `execute_beside`.
 
         Raises:
             LedgerBusyError, JournalFailedError: it was not queued.
         """
         self._committer.submit(request)
 
-    def read(self, statements: Sequence[StatementText], transaction_id: str | None = None) -> Outcome:
+    def deadline(self, statements: Sequence[StatementText]) -> Deadline:
+        """Give the deadline of what begins now beside the committer; whoever has it can cancel that, from any thread.
+
+        Raises:
+            ParseError, LimitExceededError
+        """
+        if self.is_read_only(statements):
+            return self._beside.read_deadline()
+        return self._beside.transaction_deadline("of one request")
+
+    def read(
+        self,
+        statements: Sequence[StatementText],
+        transaction_id: str | None = None,
+        deadline: Deadline | None = None,
+    ) -> Outcome:
         """Execute queries over one durable state, in the caller's thread: the committer never waits for a long scan.
 
         Raises:
             TransactionMismatchError: the id is that of a transaction that wrote.
+            LimitExceededError, StatementCancelledError: at the deadline.
         """
         self._committer.check_alive()
-        with self._views.snapshot() as snapshot:
-            if transaction_id is not None and snapshot.sequence_of_transaction(transaction_id) is not None:
-                raise TransactionMismatchError(
-                    f"transaction {transaction_id} was committed before, with other statements"
-                )
-            now = Timestamp.of_milliseconds(self._clock.milliseconds())
-            transaction = Transaction(
-                transaction_id or self._ids.new(), snapshot, snapshot.sequence_no, now, self._ids.new, self.limits
-            )
-            results = [run_statement(self._plans, transaction, text, values, now) for text, values in statements]
-        return Outcome(transaction.transaction_id, None, results)
+        return self._beside.read(statements, transaction_id, deadline or self._beside.read_deadline())
+
+    def stream(self, text: str, *parameters: object) -> RowStream:
+        """Read the rows of one query as they are found, over one durable state; memory stays flat however many they are.
+
+            with db.stream("SELECT * FROM Vehicle") as rows:
+                for row in rows: ...
+
+        Raises:
+            StatementError: it is no query, or a wrong one. Each row may raise what `RowStream` says.
+        """
+        return self.stream_values(text, [iontext.of_python(parameter) for parameter in parameters])
+
+    def stream_values(self, text: str, parameters: Sequence[Value], transaction_id: str | None = None) -> RowStream:
+        """As `stream`, of Ion values. Raises TransactionMismatchError: the id is that of a transaction that wrote."""
+        self._committer.check_alive()
+        return self._beside.stream(text, parameters, transaction_id)
+
+    def execute_beside(
+        self,
+        statements: Sequence[StatementText],
+        transaction_id: str | None = None,
+        deadline: Deadline | None = None,
+    ) -> Outcome:
+        """Execute, in the caller's thread, a one-shot that looks at too much for the committer (`visits_in_committer_max`).
+
+        Raises:
+            OccConflictError: what it read was changed meanwhile, at each of `occ_retries_max` further tries too.
+            As `read`.
+        """
+        if self.is_read_only(statements):
+            return self.read(statements, transaction_id, deadline)
+        until = deadline or self.deadline(statements)
+        return _retried(
+            lambda: self._beside.write(statements, transaction_id, until), retries=self.limits.occ_retries_max
+        )
 
     def is_read_only(self, statements: Sequence[StatementText]) -> bool:
         """Tell whether the statements are all queries.
@@ -206,7 +253,9 @@ class Database:
             LedgerBusyError: too many are open.
         """
         self._committer.check_alive()
-        return InteractiveTransaction(self._committer, self._views, self._plans, self._clock, self._ids, self.limits)
+        return InteractiveTransaction(
+            self._committer, self._beside, self._views, self._plans, self._clock, self._ids, self.limits
+        )
 
     def execute_lambda(self, work: Callable[[InteractiveTransaction], T], *, retry_limit: int | None = None) -> T:
         """Run `work` with an interactive transaction, commit, and give what `work` returned.
@@ -216,17 +265,12 @@ class Database:
         Raises:
             The error of the last try; whatever `work` raises (the transaction is then aborted).
         """
-        retries = self.limits.occ_retries_max if retry_limit is None else retry_limit
-        for attempt in range(retries + 1):
-            try:
-                with self.start_transaction() as transaction:
-                    return work(transaction)
-            except TransactionError as error:
-                if not error.retriable or attempt == retries:
-                    raise
-                if isinstance(error, OccConflictError):
-                    time.sleep(_backoff_s(attempt))
-        raise AssertionError("unreachable")
+
+        def once() -> T:
+            with self.start_transaction() as transaction:
+                return work(transaction)
+
+        return _retried(once, retries=self.limits.occ_retries_max if retry_limit is None else retry_limit)
 
     # Proofs.
 
@@ -252,8 +296,13 @@ class Database:
         with self._views.snapshot():
             return proofs.receipt(self.name, self._views, document_id, version, tip)
 
+    def stop_reading(self) -> None:
+        """End the reads and streams of all threads; nothing new can be read afterwards. The ledger is about to be closed."""
+        self._beside.close()
+
     def close(self) -> None:
-        """Settle what was submitted, then close. Closing twice does nothing."""
+        """Cancel what other threads read, settle what was submitted, then close. Closing twice does nothing."""
+        self._beside.close()
         if not self._committer.stop():
             return
         self._views.close()
@@ -263,6 +312,7 @@ class Database:
         self._committer.forget(
             JournalFailedError("the ledger belongs to the process that this one was forked off from")
         )
+        self._beside.forget()
         self._views.forget()
 
     def __enter__(self) -> Database:
@@ -282,6 +332,18 @@ def _forget_in_child() -> None:
 
 
 os.register_at_fork(after_in_child=_forget_in_child)
+
+
+def _retried(work: Callable[[], T], *, retries: int) -> T:
+    for attempt in range(retries + 1):
+        try:
+            return work()
+        except TransactionError as error:
+            if not error.retriable or attempt == retries:
+                raise
+            if isinstance(error, OccConflictError):
+                time.sleep(_backoff_s(attempt))
+    raise AssertionError("unreachable")
 
 
 def _backoff_s(attempt: int) -> float:

@@ -13,6 +13,7 @@
       LimitExceededError        names the limit, its value, and what was asked
       NotFoundError             no such ledger, table, document, block
       AlreadyExistsError        there is one of that name
+      StatementCancelledError   retriable: nobody waited for it any more, or the ledger closes
       LedgerBusyError           retriable: the queue is full
       ReadOnlyError             the disk is full: reads go on, nothing can be committed
       LedgerLockedError         another process owns the directory
@@ -29,6 +30,7 @@ from typing import ClassVar
 
 __all__ = [
     "AlreadyExistsError",
+    "BesideError",
     "EvaluationError",
     "FormatVersionError",
     "IntegrityError",
@@ -43,6 +45,7 @@ __all__ = [
     "ParseError",
     "PlanError",
     "ReadOnlyError",
+    "StatementCancelledError",
     "StatementError",
     "TransactionClosedError",
     "TransactionError",
@@ -146,6 +149,18 @@ class NotFoundError(LedgerError):
 
 class AlreadyExistsError(LedgerError):
     """There is already something of that name."""
+
+
+class StatementCancelledError(LedgerError):
+    """The statement was ended while it ran: its client is gone, its stream was closed, or the ledger closes. Nothing happened."""
+
+    retriable = True
+
+
+class BesideError(LedgerError):
+    """What the committer gives back as too much work for it; `ledger.beside` executes it. No caller outside of the ledger sees it."""
+
+    retriable = True
 
 
 class LedgerBusyError(LedgerError):

@@ -12,6 +12,7 @@ import threading
 from enum import Enum
 
 from ledger import iontext
+from ledger.beside import Beside
 from ledger.clock import Clock
 from ledger.committer import Committer
 from ledger.errors import TransactionClosedError
@@ -39,25 +40,34 @@ class InteractiveTransaction:
     """
 
     def __init__(
-        self, committer: Committer, views: Views, plans: PlanCache, clock: Clock, ids: IdSource, limits: Limits
+        self,
+        committer: Committer,
+        beside: Beside,
+        views: Views,
+        plans: PlanCache,
+        clock: Clock,
+        ids: IdSource,
+        limits: Limits,
     ) -> None:
         self.transaction_id = ids.new()
         self._committer, self._views, self._plans, self._clock = committer, views, plans, clock
+        self._beside = beside
         self._lock = threading.Lock()
         self._state = _State.OPEN
         self._began_s = clock.monotonic_s()
+        self._deadline = beside.transaction_deadline(self.transaction_id)
         self._results: list[Result] = []
         as_of = committer.sessions.begin(self.transaction_id)
         now = Timestamp.of_milliseconds(clock.milliseconds())
         with views.snapshot() as snapshot:
-            self._transaction = Transaction(self.transaction_id, snapshot, as_of, now, ids.new, limits)
+            self._transaction = Transaction(self.transaction_id, snapshot, as_of, now, ids.new, limits, self._deadline)
 
     def execute_statement(self, text: str, *parameters: object) -> Result:
         """Execute one statement.
 
         Raises:
-            StatementError, LimitExceededError, OccConflictError, TransactionExpiredError: the transaction is aborted,
-                since the statement may have done half of its work.
+            StatementError, LimitExceededError, OccConflictError, TransactionExpiredError, StatementCancelledError: the
+                transaction is aborted, since the statement may have done half of its work.
             TransactionClosedError: it was over before.
         """
         values = [iontext.of_python(parameter) for parameter in parameters]
@@ -65,7 +75,7 @@ class InteractiveTransaction:
             self._check_open()
             self._committer.check_alive()
             try:
-                with self._views.snapshot() as snapshot:
+                with self._beside.running(self._deadline), self._views.snapshot() as snapshot:
                     self._committer.sessions.validate(self.transaction_id, self._transaction.reads, self._began_s)
                     self._transaction.rebase(snapshot, snapshot.sequence_no)
                     started = Timestamp.of_milliseconds(self._clock.milliseconds())

@@ -41,17 +41,29 @@ class Limits:
     visits_per_statement_max: int = 20_000_000
     """Documents, and elements of lists, that one statement may look at: some 10 to 20 s. A join without a condition ends here."""
 
+    visits_in_committer_max: int = 5_000
+    """Visits of a one-shot that the committer executes itself: every other commit waits meanwhile. What needs more runs beside it, and
+    is validated afterwards as an interactive transaction is. Counted, not timed: the same statement goes the same way everywhere."""
+
     # How long, how many at once.
     transaction_age_s_max: float = 30.0
     """QLDB's. Recent writes are remembered for as long, so that every open transaction can be validated."""
+    read_s_max: float = 60.0
+    """A query, or a stream of rows: its snapshot keeps the view store from using space again."""
     open_transactions_max: int = 1_500
     """QLDB's sessions per ledger; each holds its own writes and read set in memory, nothing in the store."""
     queue_transactions_max: int = 4_096
     """Transactions waiting for the committer; beyond it the answer is 503, never a growing backlog."""
+    queue_bytes_max: int = 64 * 1024 * 1024
+    """Bytes of requests waiting for the committer, as they came; beyond it the answer is 503. In memory they are several times as large."""
     batch_transactions_max: int = 256
     """Transactions made durable by one fdatasync; more would only add latency (about 300 us of work each)."""
+    batch_bytes_max: int = 16 * 1024 * 1024
+    """What a batch writes and answers; the transaction that comes to it is the last one of its batch."""
     recent_outcomes_max: int = 10_000
     """Answers kept in memory for a client that asks again; older ones are told from the journal."""
+    recent_outcomes_bytes_max: int = 32 * 1024 * 1024
+    """Estimated bytes of these: an answer may hold the rows of queries."""
     occ_retries_max: int = 4
     """QLDB's drivers'."""
 

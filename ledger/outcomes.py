@@ -1,7 +1,7 @@
 """First outcomes, for a client that asks again because the answer was lost.
 
-Recent ones are kept whole; of older ones the journal still knows the block and every document id, which is all that a
-statement that wrote answered. Rows of a query inside of such a transaction are no longer known.
+Recent ones are kept whole, up to a number and a size; of older ones the journal still knows the block and every document id, which is
+all that a statement that wrote answered. Rows of a query inside of such a transaction are no longer known.
 """
 
 from __future__ import annotations
@@ -14,9 +14,13 @@ from ledger import hashing
 from ledger.block import SYSTEM_TABLE_ID, Block, StatementInfo
 from ledger.errors import TransactionMismatchError
 from ledger.partiql import Result, parse
-from ledger.request import OneShot, Outcome
+from ledger.request import Outcome, Request
+from ledger.sizes import estimated_size
 
 __all__ = ["Outcomes"]
+
+_OUTCOME_BYTES, _STATEMENT_BYTES = 800, 800
+"""What an outcome, and each of its statements, takes beside texts and rows (measured: Python's heads, dicts, times, digests)."""
 
 
 class _Blocks(Protocol):
@@ -24,18 +28,22 @@ class _Blocks(Protocol):
 
 
 class Outcomes:
-    """The outcomes of the last `maximum` transactions whose id the client gave; older ones from `blocks`."""
+    """The outcomes of the last transactions whose id the client gave; older ones from `blocks`."""
 
-    def __init__(self, maximum: int, blocks: _Blocks) -> None:
-        self._maximum, self._blocks = maximum, blocks
-        self._recent: OrderedDict[str, tuple[Outcome, Sequence[StatementInfo]]] = OrderedDict()
+    def __init__(self, maximum: int, bytes_max: int, blocks: _Blocks) -> None:
+        self._maximum, self._bytes_max, self._blocks = maximum, bytes_max, blocks
+        self._recent: OrderedDict[str, tuple[Outcome, Sequence[StatementInfo], int]] = OrderedDict()
+        self._bytes = 0
 
     def remember(self, outcome: Outcome, statements: Sequence[StatementInfo]) -> None:
-        self._recent[outcome.transaction_id] = outcome, statements
-        if len(self._recent) > self._maximum:
-            self._recent.popitem(last=False)
+        size = _size(outcome, statements)
+        self._recent[outcome.transaction_id] = outcome, statements, size
+        self._bytes += size
+        while len(self._recent) > self._maximum or self._bytes > self._bytes_max:
+            _, (_, _, forgotten) = self._recent.popitem(last=False)
+            self._bytes -= forgotten
 
-    def find(self, request: OneShot) -> Outcome | None:
+    def find(self, request: Request) -> Outcome | None:
         """Give the first outcome of the transaction that had the request's id; None if there was none.
 
         Raises:
@@ -44,7 +52,7 @@ class Outcomes:
         assert request.transaction_id is not None
         known = self._recent.get(request.transaction_id)
         if known is not None:
-            outcome, statements = known
+            outcome, statements, _ = known
             check_same(request, statements)
             return Outcome(outcome.transaction_id, outcome.block_address, outcome.results, replayed=True)
         block = self._blocks.block_of_transaction(request.transaction_id)
@@ -55,7 +63,18 @@ class Outcomes:
         return Outcome(block.transaction_id, block.address, results, replayed=True)
 
 
-def check_same(request: OneShot, statements: Sequence[StatementInfo]) -> None:
+def _size(outcome: Outcome, statements: Sequence[StatementInfo]) -> int:
+    """Give about how many bytes an outcome takes."""
+    size = _OUTCOME_BYTES
+    for info in statements:
+        size += _STATEMENT_BYTES + len(info.statement)
+    for result in outcome.results:
+        if result is not None:
+            size += result.size or estimated_size(result.rows)
+    return size
+
+
+def check_same(request: Request, statements: Sequence[StatementInfo]) -> None:
     """Raises TransactionMismatchError: the request's statements are not those."""
     asked = [hashing.statement_digest(text, parameters) for text, parameters in request.statements]
     if asked != [info.statement_digest for info in statements]:

@@ -37,9 +37,14 @@ class Request:
     """Something for the committer to settle. Afterwards exactly one of `outcome` and `error` is set.
 
     `notify` is called from the committer's thread with all requests of a batch that have the same `notify`; it must not block.
+    `transaction_id`: the client's own, 22 characters; with it the statements are known, for whoever asks again. `size`: of the request in
+    bytes, where it came from outside: what the queue holds is bounded by it.
     """
 
     notify: Callable[[list[Request]], None]
+    statements: Sequence[StatementText] = ()
+    transaction_id: str | None = None
+    size: int = 0
     outcome: Outcome | None = field(default=None, init=False)
     error: LedgerError | None = field(default=None, init=False)
 
@@ -53,15 +58,12 @@ class Request:
 
 @dataclass(eq=False, slots=True)
 class OneShot(Request):
-    """A whole transaction, executed by the committer in batch order. `transaction_id`: the client's own, 22 characters."""
-
-    statements: Sequence[StatementText] = ()
-    transaction_id: str | None = None
+    """A whole transaction, executed by the committer in batch order."""
 
 
 @dataclass(eq=False, slots=True)
 class Commit(Request):
-    """The end of an interactive transaction."""
+    """The end of a transaction that was executed beside the committer: an interactive one, or a one-shot with much to look at."""
 
     transaction: Transaction = field(kw_only=True)
     began_s: float = field(kw_only=True)

@@ -19,6 +19,8 @@ from ledger.occ import ReadSet
 from ledger.overlay import Change, Overlay, Reader
 from ledger.partiql import Plan, PlanCache, Result, execute, make_plan
 from ledger.partiql.context import Bound, Document, IndexCounts
+from ledger.partiql.executor import Execution
+from ledger.partiql.run import Watch
 from ledger.sizes import size_bound
 from ledger.values import MultiStruct, Struct, Timestamp, Value
 
@@ -63,6 +65,7 @@ class Transaction:
         as_of: the block that `reader` shows.
         now: UTCNOW() of the whole transaction.
         new_id: gives ids of documents, tables and indexes.
+        watch: may end its statements while they run.
     """
 
     def __init__(
@@ -73,20 +76,26 @@ class Transaction:
         now: Timestamp,
         new_id: Callable[[], str],
         limits: Limits,
+        watch: Watch | None = None,
     ) -> None:
         self.transaction_id = transaction_id
         self.now = now
         self.reads = ReadSet(as_of)
-        self._new_id, self._limits = new_id, limits
+        self._new_id, self._limits, self._watch = new_id, limits, watch
         self._changes: dict[tuple[str, str], Change] = {}
         self._statements: list[StatementInfo] = []
-        self._bytes = _BLOCK_BYTES
+        self._bytes, self._result_bytes = _BLOCK_BYTES, 0
         self._view = Overlay(reader)
 
     @property
     def has_own_ddl(self) -> bool:
         """Tell whether its catalogue differs from the one of its version, so that no plan for it may be kept."""
         return any(table_id == SYSTEM_TABLE_ID for table_id, _ in self._changes)
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it writes and answers."""
+        return self._bytes + self._result_bytes
 
     @property
     def statements(self) -> Sequence[StatementInfo]:
@@ -116,7 +125,19 @@ class Transaction:
 
         Raises:
             StatementError, LimitExceededError, AlreadyExistsError: nothing of this *transaction* may commit afterwards.
+            Whatever the watch raises: likewise.
         """
+        self._note(text, plan, parameters, started)
+        result = execute(plan, parameters, self, self._limits, self._watch, self._result_bytes)
+        self._result_bytes += result.size
+        return result
+
+    def begin(self, text: str, plan: Plan, parameters: Sequence[Value], started: Timestamp) -> Execution:
+        """Begin to execute a query whose rows are asked for one by one. Raises as `execute`, then and with each row."""
+        self._note(text, plan, parameters, started)
+        return Execution(plan, parameters, self, self._limits, self._watch)
+
+    def _note(self, text: str, plan: Plan, parameters: Sequence[Value], started: Timestamp) -> None:
         if len(self._statements) == self._limits.statements_per_transaction_max:
             raise LimitExceededError(
                 "statements_per_transaction_max",
@@ -128,7 +149,6 @@ class Transaction:
         info = StatementInfo(text, started, hashing.statement_digest(text, parameters))
         self._statements.append(info)
         self._bytes += 4 * len(text) + _ENTRY_BYTES
-        return execute(plan, parameters, self, self._limits)
 
     def finish(self) -> Work:
         """Hash what was written; after this the work can be sealed without failing.

@@ -5,18 +5,23 @@ No framework: between the socket and the committer stands this file, `http` and 
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import aclosing
 from typing import Any
 
 from ledger.errors import LedgerError, NotFoundError
 from ledger.server import health, ledger_routes, proofs, transactions
 from ledger.server.failures import answer_of_bug, answer_of_error, answer_of_http_error
-from ledger.server.http import Answer, ClientGoneError, HttpError, Request
+from ledger.server.http import Answer, ClientGoneError, HttpError, Request, StreamAnswer
 from ledger.server.service import Service
 
 __all__ = ["ROUTES", "Application"]
 
-Route = Callable[[Service, Request], Awaitable[Answer]]
+_log = logging.getLogger("strandline.server")
+
+Route = Callable[[Service, Request], Awaitable[Answer | StreamAnswer]]
 
 ROUTES: Mapping[str, Mapping[str, Route]] = {
     "/livez": {"GET": health.livez},
@@ -53,6 +58,9 @@ class Application:
             answer = await self._answer(request)
         except ClientGoneError:
             return
+        if isinstance(answer, StreamAnswer):
+            await _send_parts(answer, send)
+            return
         headers = [
             (b"content-type", answer.content_type.encode()),
             (b"content-length", str(len(answer.body)).encode()),
@@ -61,7 +69,7 @@ class Application:
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": answer.body})
 
-    async def _answer(self, request: Request) -> Answer:
+    async def _answer(self, request: Request) -> Answer | StreamAnswer:
         try:
             return await self._route(request)(self._service, request)
         except LedgerError as error:
@@ -88,6 +96,19 @@ class Application:
             request.arguments = arguments
             return route
         raise NotFoundError(f"there is nothing at {request.path[:200]!r}; the paths are {', '.join(ROUTES)}")
+
+
+async def _send_parts(answer: StreamAnswer, send: Callable[[Mapping[str, Any]], Awaitable[None]]) -> None:
+    """Send parts as fast as the client takes them. At the end of the time the connection is cut: that looks like no end to anybody."""
+    headers = [(b"content-type", answer.content_type.encode())]
+    try:
+        async with aclosing(answer.parts) as parts, asyncio.timeout(answer.seconds):
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            async for part in parts:
+                await send({"type": "http.response.body", "body": part, "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
+    except TimeoutError:
+        _log.warning("a client did not take its rows within %.1f s: it is cut off", answer.seconds)
 
 
 def _match(pattern: list[str], parts: list[str]) -> dict[str, str] | None:

@@ -32,12 +32,26 @@ _STATUS: Mapping[type[errors.LedgerError], int] = {
     errors.TransactionError: 409,
     errors.LimitExceededError: 413,
     errors.LedgerBusyError: 503,
+    errors.StatementCancelledError: 503,
+    errors.BesideError: 503,
     errors.ReadOnlyError: 503,
     errors.LedgerLockedError: 503,
     errors.JournalFailedError: 503,
     errors.LedgerError: 500,
 }
-_ATTRIBUTES = ("line", "column", "snippet", "position", "limit", "maximum", "asked", "address", "expected", "actual")
+_ATTRIBUTES = (
+    "line",
+    "column",
+    "snippet",
+    "position",
+    "limit",
+    "maximum",
+    "asked",
+    "operator",
+    "address",
+    "expected",
+    "actual",
+)
 _VIOLATED = {"table": "table", "index": "index", "value": "value", "document_id": "documentId"}
 _RETRY_AFTER_S = 10.0
 """For a ledger that cannot commit: somebody has to look at it."""

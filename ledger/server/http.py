@@ -4,6 +4,7 @@
     application/json    JSON                   application/json, */*, -    JSON (the body's kind if Accept says nothing of ours)
     application/ion     Ion, binary or text    application/ion             Ion binary
     text/ion            the same               text/ion                    Ion text
+                                               application/x-ndjson        of one query: rows as they come (`row_streams`)
 
 Rules:
 - A body is read to its end before it is answered, within a size and a time; a body without one of these types is refused (415),
@@ -14,17 +15,19 @@ Rules:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from enum import Enum
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
 from ledger import ion, iontext
+from ledger.deadline import Deadline
 from ledger.errors import InvalidValueError, LimitExceededError
 from ledger.json_values import dump_json, parse_json
 from ledger.values import Value
 
-__all__ = ["Answer", "ClientGoneError", "Format", "HttpError", "Request", "answer_format"]
+__all__ = ["ROWS_TYPE", "Answer", "ClientGoneError", "Format", "HttpError", "Request", "StreamAnswer", "answer_format"]
 
 _BODY_S_MAX = 30.0
 """Time for a body to arrive; a slower client holds nothing but its connection."""
@@ -32,6 +35,7 @@ _DRAIN_BYTES_MAX = 64 * 1024 * 1024
 """A body that is too large is read and dropped up to here, so that the client sees the answer and not a reset."""
 _ENVELOPE_DEPTH = 4
 """{statements: [{parameters: [value]}]}"""
+ROWS_TYPE = b"application/x-ndjson"
 _ION_BINARY = b"\xe0\x01\x00\xea"
 
 
@@ -81,6 +85,14 @@ class Answer(NamedTuple):
     headers: Mapping[str, str] = {}
 
 
+class StreamAnswer(NamedTuple):
+    """An answer of which nobody knows the length: parts as they come, for so many seconds at the most. Status 200."""
+
+    parts: AsyncGenerator[bytes]
+    content_type: str
+    seconds: float
+
+
 def answer_format(headers: Mapping[bytes, bytes]) -> Format:
     """Choose the format of the answer; JSON if neither side said another."""
     accept = headers.get(b"accept")
@@ -97,7 +109,7 @@ def answer_format(headers: Mapping[bytes, bytes]) -> Format:
 class Request:
     """One request. `headers` by lower-case name; `arguments` are the named parts of the route's path."""
 
-    __slots__ = ("_receive", "arguments", "format", "headers", "method", "path", "query")
+    __slots__ = ("_receive", "_scope", "arguments", "body_bytes", "format", "headers", "method", "path", "query")
 
     def __init__(self, scope: Mapping[str, Any], receive: Callable[[], Awaitable[Mapping[str, Any]]]) -> None:
         self.method: str = scope["method"]
@@ -106,7 +118,41 @@ class Request:
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.arguments: Mapping[str, str] = {}
         self.format = answer_format(self.headers)
-        self._receive = receive
+        self.body_bytes = 0  # of the body that `value` read
+        self._scope, self._receive = scope, receive
+
+    @property
+    def wants_rows(self) -> bool:
+        """Tell whether the answer is to come row by row."""
+        return any(_media_type(item) == ROWS_TYPE for item in self.headers.get(b"accept", b"").split(b","))
+
+    def one_header(self, name: bytes) -> bytes | None:
+        """Give a header that may stand once.
+
+        Raises:
+            InvalidValueError: it stands several times; who would count?
+        """
+        found = [value for key, value in self._scope["headers"] if key == name]
+        if len(found) > 1:
+            raise InvalidValueError(f"the header {name.decode()} stands {len(found)} times, it may stand once")
+        return found[0] if found else None
+
+    @contextmanager
+    def cancelling(self, deadline: Deadline) -> Iterator[None]:
+        """Cancel what runs inside when the client goes away, or when the server does not wait any longer. After the body was read."""
+        gone = asyncio.ensure_future(self._gone(deadline))
+        try:
+            yield
+        except (asyncio.CancelledError, GeneratorExit):
+            deadline.cancel("the server stops")
+            raise
+        finally:
+            gone.cancel()
+
+    async def _gone(self, deadline: Deadline) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        deadline.cancel("its client is gone")
 
     def answer(self, status: int, value: Value, headers: Mapping[str, str] | None = None) -> Answer:
         """Write a value in the format that the client asked for."""
@@ -132,7 +178,9 @@ class Request:
             given = f"not {content_type.decode('latin-1')!r}" if content_type else "and this request has none"
             kinds = " or ".join(format_.value for format_ in Format)
             raise HttpError(415, "UnsupportedMediaTypeError", f"the Content-Type of the body is {kinds}, {given}")
-        return body_format.read(await self._body(size_max), depth_max + _ENVELOPE_DEPTH)
+        body = await self._body(size_max)
+        self.body_bytes = len(body)
+        return body_format.read(body, depth_max + _ENVELOPE_DEPTH)
 
     async def _body(self, size_max: int) -> bytes:
         announced = self.headers.get(b"content-length", b"0")

@@ -76,6 +76,11 @@ class Ledgers:
                 failed[name] = error
         return failed
 
+    def stop_reading(self) -> None:
+        """End what still reads in any of them, so that nobody waits for it."""
+        for database in self.open_ones().values():
+            database.stop_reading()
+
     def close(self) -> None:
         """Settle and close all of them."""
         with self._lock:

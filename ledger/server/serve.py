@@ -2,7 +2,8 @@
 
 start    bind the port; open every ledger under the data directory (recover, catch up); start the publishers; listen
 stop     SIGTERM or SIGINT: accept no more; transactions in flight finish and are answered; the publishers finish their kafka_tx;
-         the ledgers close cleanly; exit 0. A second signal cuts off what is still open; what was acknowledged is durable anyway.
+         the ledgers close cleanly; exit 0. A second signal, or 40 s, cuts off what is still open, scans and streams too; what was
+         acknowledged is durable anyway.
 kill -9  the same, without goodbyes: recovery at the next start finds everything that was acknowledged
 """
 
@@ -131,6 +132,7 @@ class Coordinator:
         gc.unfreeze()
         # Publishers first: a reader without a live owner would take the ledger's lock to recover it.
         self._publishers.stop()
+        self.ledgers.stop_reading()
         self._service.close()
         self.ledgers.close()
         if self._socket is not None:

@@ -27,6 +27,7 @@ class Service:
     publishers: Publishers
     limits: Limits
     _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(_POOL_THREADS, "reader"))
+    streams: int = 0
     _in_pool: int = 0
 
     async def in_pool(self, work: Callable[[], T]) -> T:
@@ -37,6 +38,10 @@ class Service:
         """
         if self._in_pool >= _POOL_WAITING_MAX:
             raise LedgerBusyError(f"{self._in_pool} scans and proofs are waiting, the limit is {_POOL_WAITING_MAX}")
+        return await self.more_in_pool(work)
+
+    async def more_in_pool(self, work: Callable[[], T]) -> T:
+        """Run the next part of what began in the pool: whoever waits for it is not turned away in the middle."""
         self._in_pool += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._pool, work)

@@ -4,7 +4,8 @@
     -> {"transactionId", "blockAddress": {"strandId", "sequenceNo"} | null, "results": [[...]], "statistics": [...], "replayed"?}
 
 The commit path: nothing here waits in a thread. The committer settles a whole batch and wakes the event loop once for it.
-Only queries that may read a whole table go to the pool, over one durable state, so that neither the committer nor the loop waits.
+What may read a whole table, and what the committer gives back as too much work, goes to the pool, so that neither the committer nor the
+loop waits; there it ends when its client is gone. One query can be answered row by row (`row_streams`).
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ import asyncio
 from dataclasses import dataclass, field, replace
 
 from ledger.block import address_struct
-from ledger.errors import InvalidValueError
+from ledger.database import Database
+from ledger.errors import BesideError, InvalidValueError
 from ledger.ids import id_of_text
-from ledger.partiql import Statistics
 from ledger.request import OneShot, Outcome, StatementText
 from ledger.request import Request as CommitRequest
-from ledger.server.http import Answer, Request
+from ledger.server.http import Answer, Request, StreamAnswer
+from ledger.server.row_streams import answer_rows, statistics_struct
 from ledger.server.service import Service
 from ledger.values import Value, ion_type
 
@@ -34,21 +36,42 @@ class _Posted(OneShot):
     done: asyncio.Future[None] = field(kw_only=True)
 
 
-async def post_transaction(service: Service, request: Request) -> Answer:
+async def post_transaction(service: Service, request: Request) -> Answer | StreamAnswer:
     database = service.ledgers.get(request.arguments["name"])
     value = await request.value(service.limits.request_bytes_max, service.limits.value_depth_max)
     statements = statements_of(value)
-    key = request.headers.get(b"idempotency-key")
+    key = request.one_header(b"idempotency-key")
     transaction_id = None if key is None else transaction_id_of_key(database.strand_id, key)
+    if request.wants_rows:
+        return await answer_rows(service, request, database, statements, transaction_id)
     if database.needs_scan(statements):
-        return await service.in_pool(
-            lambda: request.answer(200, outcome_struct(database.read(statements, transaction_id)))
-        )
-    loop = asyncio.get_running_loop()
-    posted = _Posted(_settle, statements=statements, transaction_id=transaction_id, done=loop.create_future())
+        return await _beside(service, request, database, statements, transaction_id)
+    posted = _Posted(
+        _settle,
+        statements=statements,
+        transaction_id=transaction_id,
+        size=request.body_bytes,
+        done=asyncio.get_running_loop().create_future(),
+    )
     database.submit(posted)
     await posted.done
+    if isinstance(posted.error, BesideError):
+        return await _beside(service, request, database, statements, transaction_id)
     return _answer(request, posted.result())
+
+
+async def _beside(
+    service: Service,
+    request: Request,
+    database: Database,
+    statements: list[StatementText],
+    transaction_id: str | None,
+) -> Answer:
+    deadline = database.deadline(statements)
+    with request.cancelling(deadline):
+        return await service.in_pool(
+            lambda: _answer(request, database.execute_beside(statements, transaction_id, deadline))
+        )
 
 
 def _answer(request: Request, outcome: Outcome) -> Answer:
@@ -141,12 +164,3 @@ def outcome_struct(outcome: Outcome) -> dict[str, Value]:
     if outcome.replayed:
         shown["replayed"] = True
     return shown
-
-
-def statistics_struct(statistics: Statistics) -> dict[str, Value]:
-    return {
-        "documentsRead": statistics.documents_read,
-        "lookUps": statistics.look_ups,
-        "scans": list(statistics.scans),
-        "typeErrors": statistics.type_errors,
-    }

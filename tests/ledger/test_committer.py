@@ -10,7 +10,7 @@ import pytest
 
 import ledger
 from ledger.block import Block
-from ledger.errors import InvalidValueError, LimitExceededError, ReadOnlyError
+from ledger.errors import InvalidValueError, LedgerBusyError, LimitExceededError, ReadOnlyError
 from ledger.ids import id_of_text
 from ledger.limits import Limits
 from ledger.request import OneShot, Request, StatementText
@@ -114,3 +114,44 @@ def test_a_block_just_too_large_fails_its_transaction_and_nothing_else(tmp_path:
                 except LimitExceededError:
                     db.check_alive()
     assert taken > 5
+
+
+def test_what_waits_is_bounded_in_bytes(tmp_path: Path) -> None:
+    """And what was taken from the queue makes room again."""
+    with ledger.open(tmp_path / "cars", limits=Limits(queue_bytes_max=1_000)) as db:
+        taken, settled = threading.Event(), threading.Event()
+        held, last = threading.Event(), threading.Event()
+
+        def hold(_: list[Request]) -> None:
+            taken.set()
+            held.wait(10)
+
+        for _ in range(2):
+            for event in (taken, settled, held, last):
+                event.clear()
+            db.submit(OneShot(hold, statements=[("1", [])], size=900))
+            assert taken.wait(10)
+            db.submit(OneShot(lambda _: settled.set(), statements=[("1", [])], size=900))
+            with pytest.raises(LedgerBusyError, match="900 bytes are waiting to be committed, the limit is 1000"):
+                db.submit(OneShot(lambda _: None, statements=[("1", [])], size=101))
+            db.submit(OneShot(lambda _: last.set(), statements=[("1", [])], size=100))
+            held.set()
+            assert settled.wait(10)
+            assert last.wait(10)
+
+
+def test_a_batch_ends_with_the_transaction_that_fills_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    batches: list[int] = []
+    with ledger.open(tmp_path / "cars", limits=Limits(batch_bytes_max=50_000)) as db:
+        db.execute("CREATE TABLE Vehicle")
+        append = db._journal.append
+
+        def counted(blocks: Sequence[Block]) -> object:
+            batches.append(len(blocks))
+            return append(blocks)
+
+        monkeypatch.setattr(db._journal, "append", counted)
+        document: Value = {"text": b"x" * 20_000}
+        requests = settled_in_one_batch(db, *[[("INSERT INTO Vehicle ?", [document])]] * 7)
+        assert all(request.error is None for request in requests)
+    assert batches == [3, 3, 1]

@@ -26,6 +26,8 @@ STATUS_OF_EACH = {
     errors.NotFoundError("x"): 404,
     errors.AlreadyExistsError("x"): 409,
     errors.LedgerBusyError("x", 2.5): 503,
+    errors.StatementCancelledError("x"): 503,
+    errors.BesideError("x"): 503,
     errors.ReadOnlyError("x"): 503,
     errors.LedgerLockedError("x"): 503,
     errors.FormatVersionError("x"): 500,
