@@ -15,6 +15,7 @@ from naive_views import assert_same
 
 from ledger.block import SYSTEM_TABLE_NAME
 from ledger.catalog import Index, Table, table_document
+from ledger.errors import JournalFailedError
 from ledger.ids import id_of_text
 from ledger.index_entries import entry_keys
 from ledger.limits import Limits
@@ -259,3 +260,19 @@ def test_entries_and_counts_are_right_whatever_happens_in_whatever_order(
         world.check()
         assert_same(world.views, world.journal.kept)
         world.views.close()
+
+
+def test_a_store_that_is_full_while_an_index_is_built_is_dead_and_goes_on_with_more_room(tmp_path: Path) -> None:
+    world = World(tmp_path, Limits(index_build_at_once_max=10, view_map_bytes_max=512 * 1024))
+    world.write({f"car {i}": {"n": "x" * 200 + str(i)} for i in range(300)})
+    world.index(*(Index.over(id_of_text(f"index {i}"), f"[n, m{i}]") for i in range(4)))
+    with pytest.raises(JournalFailedError, match="view_map_bytes_max of 524288 bytes"):
+        world.views.finish_building()
+    with pytest.raises(JournalFailedError, match="are closed, or an apply failed"):
+        world.views.build_some()
+    world.limits = LIMITS
+    world.kill_and_reopen()
+    world.views.finish_building()
+    assert world.status() == [("ONLINE", None)] * 4
+    world.check()
+    world.views.close()
