@@ -16,8 +16,9 @@ from ledger.values import Struct, Value
 
 __all__ = ["check_unique", "conflicting", "documents_in_ranges", "documents_with_key", "noted_document"]
 
-_DOCUMENTS_NOTED_MAX = 10_000
-"""A range of more documents has read the whole table, as far as conflicts go: the read set stays small."""
+_DOCUMENTS_NOTED_MAX, _RANGES_NOTED_MAX = 10_000, 2_000
+"""A range of more documents, and a transaction of more ranges, has read the whole table, as far as conflicts go: the read set stays small,
+and checking it quick."""
 
 
 def noted_document(reader: Reader, reads: ReadSet, table: Table, document_id: str) -> Document | None:
@@ -59,7 +60,10 @@ def _in_range(
     """Note what was passed, not what was never asked for."""
     start, end = asked.start, asked.end
     read = RangeRead(index.index_id, end, end) if descending else RangeRead(index.index_id, start, start)
-    reads.ranges.append(read)
+    if len(reads.ranges) < _RANGES_NOTED_MAX:
+        reads.ranges.append(read)
+    else:
+        reads.keys.add(("table", table.table_id))
     cut: list[tuple[bytes, Document]] = []  # of keys that begin alike: their order is not that of their entries
     count = 0
     for key, document_id in reader.index_range(index.index_id, start, end, descending=descending):

@@ -102,8 +102,11 @@ class RecentWrites:
         """Remember what block `sequence_no`, committed at `at_s` (monotonic seconds), touched."""
         self._blocks.append((sequence_no, at_s, keys))
         for key in keys:
-            if key[0] == "index" and key not in self._last:
-                self._indexes.setdefault(key[1], _TouchedKeys()).fresh.append(key[2])  # type: ignore[misc, arg-type]  # it has three parts
+            if key[0] == "index":
+                index = self._indexes.setdefault(key[1], _TouchedKeys())
+                index.newest = sequence_no
+                if key not in self._last:
+                    index.fresh.append(key[2])  # type: ignore[misc, arg-type]  # it has three parts
             self._last[key] = sequence_no
 
     def forget_up_to(self, sequence_no: int, at_s: float) -> None:
@@ -131,7 +134,9 @@ class RecentWrites:
                 return key, touched
         for read in reads.ranges:
             index = self._indexes.get(read.index_id)
-            for entry in () if index is None else index.between(read.start, read.end):
+            if index is None or index.newest <= reads.as_of:
+                continue
+            for entry in index.between(read.start, read.end):
                 touched = self._last.get(("index", read.index_id, entry))
                 if touched is not None and touched > reads.as_of:
                     return ("index", read.index_id, entry), touched
@@ -143,7 +148,7 @@ class RecentWrites:
         if index.forgotten * 2 > len(index.ordered) + len(index.fresh):
             kept = [key for key in index.known() if ("index", index_id, key) in self._last]
             if kept:
-                self._indexes[index_id] = _TouchedKeys(kept)
+                index.ordered, index.fresh, index.forgotten = [], kept, 0
             else:
                 del self._indexes[index_id]
 
@@ -151,12 +156,12 @@ class RecentWrites:
 class _TouchedKeys:
     """Keys of one index, put in order when somebody asks. Forgotten ones stay among them until they are half of them."""
 
-    __slots__ = ("forgotten", "fresh", "ordered")
+    __slots__ = ("forgotten", "fresh", "newest", "ordered")
 
-    def __init__(self, fresh: list[bytes] | None = None) -> None:
+    def __init__(self) -> None:
         self.ordered: list[bytes] = []
-        self.fresh: list[bytes] = fresh or []
-        self.forgotten = 0
+        self.fresh: list[bytes] = []
+        self.forgotten, self.newest = 0, -1
 
     def known(self) -> set[bytes]:
         return {*self.ordered, *self.fresh}

@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from memory_journal import MemoryJournal
 
+from ledger import index_reads
 from ledger.block import SYSTEM_TABLE_NAME
 from ledger.catalog import Index, Table, table_document
 from ledger.errors import UniqueViolationError
@@ -239,3 +240,17 @@ def test_a_range_that_was_left_early_is_read_up_to_where_it_was_left(descending:
             assert (read.start <= order_key(number) < read.end) == (start <= number <= end)
         list(found)
         assert all(read.start <= order_key(number) < read.end for number in range(10))
+
+
+@pytest.mark.parametrize(("limit", "asked"), [("_DOCUMENTS_NOTED_MAX", 1), ("_RANGES_NOTED_MAX", 6)])
+def test_who_reads_very_much_through_an_index_has_read_the_table(
+    monkeypatch: pytest.MonkeyPatch, limit: str, asked: int
+) -> None:
+    monkeypatch.setattr(index_reads, limit, 5)
+    written: dict[int, Struct | None] = {number: {"n": number} for number in range(6)}
+    with transaction_over([written], TABLE) as transaction:
+        for number in range(asked):
+            assert ("table", TABLE.table_id) not in transaction.reads.keys  # a set
+            low = Bound(0 if asked == 1 else number, True)
+            list(transaction.index_range(TABLE, INDEXES[0], (), low, Bound(number if asked > 1 else 5, True)))
+        assert ("table", TABLE.table_id) in transaction.reads.keys
