@@ -25,20 +25,15 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--seed", type=int, default=1, help="the first one; each query has the next")
     given = parser.parse_args()
-    end, seed, rows, refused, different = time.monotonic() + given.seconds, given.seed, 0, 0, 0
+    end, seed, rows, different = time.monotonic() + given.seconds, given.seed, 0, 0
     while time.monotonic() < end:
         try:
             rows += check(random.Random(seed))
-        except duckdb.Error as error:
-            refused += 1
-            print(f"seed {seed}: DuckDB refuses: {error}")
-        except (AssertionError, LedgerError) as error:
+        except (AssertionError, LedgerError, duckdb.Error) as error:
             different += 1
             print(f"seed {seed}: {error}")
         seed += 1
-    print(
-        f"{seed - given.seed} queries with {rows} rows: {different} answered differently, {refused} refused by DuckDB"
-    )
+    print(f"{seed - given.seed} queries with {rows} rows: {different} answered differently")
     return 1 if different else 0
 
 

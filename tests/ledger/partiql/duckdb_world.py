@@ -22,8 +22,11 @@ Where the two differ by design -> what is done about it:
       there
     bugs of DuckDB 2.0: window functions, and scalar subqueries neither is written there
       in SELECT, lose rows inside of correlated EXISTS and IN
-    bug of DuckDB 2.0: outer joins on a condition of one side   ON of an outer join compares both sides, too
-      alone lose rows inside of NOT EXISTS
+    bug of DuckDB 2.0: outer joins with a condition on one      inside of a query ON of an outer join compares the two sides, no more
+      side lose rows inside of EXISTS
+    bug of DuckDB 2.0: "BindBuiltinScalarFunction did not       the query is passed over
+      return a BoundFunctionExpression", once in 5,000 queries
+    a query of too much work for us, once in 5,000              the query is passed over
 """
 
 from __future__ import annotations

@@ -207,21 +207,22 @@ class SqlAtRandom:
             join = self._one(joins)
             text = f"{source.text}{join}{other.text}"
             if join not in (", ", " CROSS JOIN "):
-                text += f" ON {self._on(source.atoms, other.atoms, atoms, join)}"
+                text += f" ON {self._on(source.atoms, other.atoms, atoms, join, depth)}"
             source = _Source(text, atoms)
         return source
 
-    def _on(self, left: Atoms, right: Atoms, both: Atoms, join: str) -> str:
+    def _on(self, left: Atoms, right: Atoms, both: Atoms, join: str, depth: int) -> str:
         kinds = [kind for kind in _TYPES if left[kind] and right[kind]]
         if not kinds:
             return "true"
         kind = self._one(kinds)
         operator = "=" if "FULL" in join or self._may(0.7) else self._one(["<", "<>", ">="])
         joined = f"{self._one(left[kind])} {operator} {self._one(right[kind])}"
-        if "FULL" in join or self._may(0.5):
+        outer = "LEFT" in join or "RIGHT" in join
+        if "FULL" in join or (outer and depth) or self._may(0.5):
             return joined
-        one_sided = self._condition(both, 1, 9)
-        return f"{joined} AND {one_sided}" if "LEFT" in join or "RIGHT" in join else one_sided
+        other = self._condition(both, 1, 9)
+        return f"{joined} AND {other}" if outer else other
 
     def _source(self, depth: int) -> _Source:
         alias = f"t{self._fresh()}"
