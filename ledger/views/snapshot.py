@@ -108,7 +108,9 @@ class Snapshot:
             yield row[_INDEX_PREFIX_SIZE:-ID_LENGTH], row[-ID_LENGTH:].decode()
 
     def index_counts(self, index_id: str) -> IndexCounts:
-        """Give how many entries an index has, under how many keys."""
+        """Give how many entries an index has, under how many keys; none if there is no such index yet."""
+        if self._transaction.get(rows.INDEX_STATE + index_id.encode()) is None:
+            return IndexCounts(0, 0)
         row = rows.index_row(self._transaction, index_id)
         return IndexCounts(row.entries, row.keys)
 

@@ -281,19 +281,20 @@ class Views:
             for run in apply.runs(block for block, _ in blocks):
                 catalog = self._store.write(transaction, apply.fold(run), catalog)
             transaction.put(rows.POSITION, rows.pack_position(last.sequence_no, last.block_hash))
-            return catalog if catalog is before else then(transaction, catalog)
+            if catalog is before:
+                return catalog
+            self._unfinished = True
+            return then(transaction, catalog)
 
         self._write(last.sequence_no, last.block_hash, write)
 
     def _build_part(self, documents_max: int) -> None:
-        head = self._head
-        self._write(
-            head.sequence_no,
-            head.block_hash,
-            lambda transaction, catalog: self._store.build_part(transaction, catalog, documents_max),
-        )
-        with self._store.env.begin() as transaction:
-            self._unfinished = building.is_unfinished(transaction, self._head.catalog)
+        def write(transaction: lmdb.Transaction[bytes], catalog: Catalog) -> Catalog:
+            catalog = self._store.build_part(transaction, catalog, documents_max)
+            self._unfinished = building.is_unfinished(transaction, catalog)
+            return catalog
+
+        self._write(self._head.sequence_no, self._head.block_hash, write)
 
     def _write(self, sequence_no: int, block_hash: bytes, write: _Then) -> None:
         """Write in one transaction of the store, and swap the head."""
@@ -308,7 +309,6 @@ class Views:
         except BaseException:
             transaction.abort()
             raise
-        self._unfinished = self._unfinished or head.catalog is not self._head.catalog
         self._head = head
 
     def _check_chain(self, blocks: Sequence[Block]) -> None:

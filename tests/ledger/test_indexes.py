@@ -198,3 +198,13 @@ def test_two_transactions_on_different_documents_never_conflict(db: ledger.Datab
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(count_up, range(8)))
     assert db.execute("SELECT VALUE p.n FROM Person AS p WHERE p.email = '7@x'").rows == [1_007]
+
+
+def test_who_makes_an_index_can_use_the_table_in_the_same_transaction(db: ledger.Database) -> None:
+    people(db, 20)
+    with db.start_transaction() as transaction:
+        transaction.execute_statement("CREATE INDEX ON Person (n)")
+        rows = transaction.execute_statement("SELECT VALUE p.email FROM Person AS p WHERE p.n >= 18 ORDER BY p.n").rows
+        assert rows == ["18@x", "19@x"]
+        transaction.execute_statement("INSERT INTO Person ?", {"n": 19})
+    assert len(db.execute("SELECT p.n FROM Person AS p WHERE p.n = 19").rows) == 2
