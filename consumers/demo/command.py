@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from consumers.demo.stage import Stage
     from consumers.demo.story import Story
 
-__all__ = ["demo"]
+__all__ = ["demo", "this_command"]
 
 _VEHICLES = 2_500
 
@@ -85,11 +85,19 @@ def _directory(data: Path | None) -> Path:
     return data.absolute()
 
 
+def this_command() -> str:
+    """Say how this program was started, so that it can be typed again."""
+    program = os.path.relpath(sys.argv[0])
+    if not os.access(program, os.X_OK):
+        return shlex.join([os.path.relpath(sys.executable), program])
+    return shlex.quote(os.path.join(os.curdir, program))
+
+
 def _show_what_next(screen: Screen, stage: Stage) -> None:
     """Everything goes on: say how to look at it, and how to end it."""
     from consumers.demo.tutorial import TUTORIAL_VIN
 
-    strandline = shlex.quote(os.path.relpath(sys.argv[0]))
+    strandline = this_command()
     ask = f"{strandline} execute --url {stage.url} --ledger {stage.ledger}"
     where = f"WHERE r.VIN = '{TUTORIAL_VIN}'"
     stop = stage.write_stop_script()

@@ -46,10 +46,10 @@ _RECALL_PROGRESS = """
 CREATE VIEW recall_progress AS
 WITH recall AS (
     SELECT data->>'CampaignNumber' AS campaign, data->>'Component' AS component, data->>'Make' AS make,
-           data->>'Model' AS model, CAST(data->>'YearFrom' AS INTEGER) AS year_from, CAST(data->>'YearTo' AS INTEGER) AS year_to
+           data->>'Model' AS model, TRY_CAST(data->>'YearFrom' AS INTEGER) AS year_from, TRY_CAST(data->>'YearTo' AS INTEGER) AS year_to
     FROM current('Recalls')
 ), vehicle AS (
-    SELECT data->>'VIN' AS vin, data->>'Make' AS make, data->>'Model' AS model, CAST(data->>'Year' AS INTEGER) AS year
+    SELECT data->>'VIN' AS vin, data->>'Make' AS make, data->>'Model' AS model, TRY_CAST(data->>'Year' AS INTEGER) AS year
     FROM current('Vehicle')
 ), repair AS (
     SELECT DISTINCT data->>'CampaignNumber' AS campaign, data->>'VIN' AS vin FROM current('Repairs')

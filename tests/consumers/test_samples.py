@@ -205,6 +205,17 @@ def test_analytics_tell_state_history_and_the_progress_of_a_recall(follow: Follo
     ) == [("silver", 2013)]
 
 
+def test_one_odd_document_does_not_break_the_report(tmp_path: Path) -> None:
+    register = Register(analytics, tmp_path)
+    for table in ("Vehicle", "VehicleRegistration", "Recalls"):
+        create_table(register, table, "ACTIVE")
+    register.register("VIN1", RAUL)
+    register.commit(("Recalls", "recall", recall(2010, 2013)))
+    register.commit(("Recalls", "odd", recall(2010, 2013) | {"YearTo": "for ever", "CampaignNumber": "odd"}))
+    register.commit(("Vehicle", "odd", {"VIN": ["?"], "Make": "Audi", "Model": "A5", "Year": 2**70}))
+    assert register.store.select("SELECT campaign, affected FROM recall_progress") == [("26V-101", 1), ("odd", 0)]
+
+
 def test_analytics_keep_the_history_of_what_was_deleted_and_of_dropped_tables(follow: Follow) -> None:
     register = follow(analytics)
     create_table(register, "Vehicle", "ACTIVE")
