@@ -53,6 +53,8 @@ def _shape(node: object) -> object:
 class _Group:
     keys: list[QueryValue]
     accumulators: list[Accumulator]
+    takers: list[tuple[Callable[[QueryValue], None], Evaluate]]
+    """What takes a row's value, and what gives it: one an accumulator."""
     rows: Bag = field(default_factory=Bag)
 
 
@@ -129,20 +131,23 @@ class _Grouping:
 
         def new(values: list[QueryValue], held: Holding) -> _Group:
             held.add(values)
-            return _Group(values, [make(held) for make, _ in aggregates])
+            accumulators = [make(held) for make, _ in aggregates]
+            takers = [(a.add, argument) for a, (_, argument) in zip(accumulators, aggregates, strict=True)]
+            return _Group(values, accumulators, takers)
 
         def grouped(env: Env, held: Holding) -> Iterable[_Group]:
             run = env[0]
             groups: dict[object, _Group] = {} if keys else {(): new([], held)}
+            one = len(keys) == 1
             for _ in below(env):
                 values = [key(env) for key in keys]
-                group_of = tuple(map(group_key, values))
+                group_of = group_key(values[0]) if one else tuple(map(group_key, values))
                 group = groups.get(group_of)
                 if group is None:
                     group = groups[group_of] = new([None if is_absent(value) else value for value in values], held)
-                for accumulator, (_, argument) in zip(group.accumulators, aggregates, strict=True):
+                for take, argument in group.takers:
                     try:
-                        accumulator.add(argument(env))
+                        take(argument(env))
                     except MistypedError as error:
                         run.mistyped(error)
                 if group_slot is not None:

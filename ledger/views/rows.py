@@ -27,6 +27,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 import lmdb
@@ -217,10 +218,15 @@ def document_of_row(key: bytes, row: bytes, strand_id: str, names: Names) -> Doc
         data,
         None,
         hash_,
-        BlockAddress(strand_id, sequence_no),
-        Timestamp.of_milliseconds(time_ms),
+        _address_of(strand_id, sequence_no),
+        _time_of(time_ms),
         transaction_id.decode(),
     )
+
+
+# Documents that were written together share these: a scan makes them once a block, not once a document.
+_address_of = lru_cache(1_024)(BlockAddress)
+_time_of = lru_cache(1_024)(Timestamp.of_milliseconds)
 
 
 def plain_row(key: bytes, row: bytes, names: Names) -> bytes:
