@@ -99,7 +99,7 @@ class Database:
     def __init__(self, name: str, journal: Journal, views: Views, clock: Clock, ids: IdSource, limits: Limits) -> None:
         self.name, self.limits = name, limits
         self._journal, self._views, self._clock, self._ids = journal, views, clock, ids
-        self._plans = PlanCache(limits)
+        self._plans = PlanCache(limits, time.perf_counter_ns)
         self._committer = Committer(journal, views, self._plans, clock, ids, limits)
         self._beside = Beside(self._committer, views, self._plans, clock, ids, limits)
         self._committer.start()

@@ -8,8 +8,8 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, NoReturn
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from ledger.catalog import Catalog
 from ledger.errors import PlanError
@@ -17,6 +17,7 @@ from ledger.partiql import calls, operations, paths, subqueries
 from ledger.partiql.code import Code, Env, Evaluate, FoldingRun, QueryCode, constant
 from ledger.partiql.comparison import MistypedError
 from ledger.partiql.estimates import Counts, Estimates
+from ledger.partiql.explain import Explainer
 from ledger.partiql.positions import error_at
 from ledger.partiql.scope import Scope
 from ledger.partiql.tree.expressions import (
@@ -43,11 +44,15 @@ from ledger.partiql.tree.expressions import (
 )
 from ledger.partiql.tree.queries import Query
 from ledger.query_values import MISSING, QueryValue
+from ledger.values import Value
 
 if TYPE_CHECKING:
     from ledger.partiql.hints import Hint
 
 __all__ = ["Compiler"]
+
+_T = TypeVar("_T")
+_R = TypeVar("_R", bound=Callable[..., Any])
 
 
 class Compiler:
@@ -74,6 +79,7 @@ class Compiler:
         counts: Counts | None = None,
         naive: bool = False,
     ) -> None:
+        self.explainer: Explainer | None = None  # listens while EXPLAIN is planned
         self.text, self.catalog, self.naive = text, catalog, naive
         self.tables: dict[str, None] = {}  # names that the plan relies on, in order
         self.scans: dict[str, None] = {}  # names of tables that it may scan
@@ -85,6 +91,18 @@ class Compiler:
         self.kept_slots: set[int] = set()
         self.makes_foreign = False  # bags, or MISSING inside of collections, may come into results
         self._plan_query = plan_query
+
+    def noted(
+        self, rows: Callable[[Env], Iterator[_T]], operator: str, *below: Callable[..., Any], **details: Value
+    ) -> Callable[[Env], Iterator[_T]]:
+        """Tell EXPLAIN, if it is listening, what `rows` is and what it stands on; give what to run instead of it."""
+        return rows if self.explainer is None else self.explainer.note(rows, operator, below, details)
+
+    def noted_as(self, rows: _R, below: Callable[..., Any]) -> _R:
+        """Tell EXPLAIN that `rows` is what `below` is, in another shape."""
+        if self.explainer is not None:
+            self.explainer.same(rows, below)
+        return rows
 
     def slots(self, count: int = 1) -> int:
         """Give the first of `count` new slots."""
@@ -167,6 +185,8 @@ class Compiler:
         read = {slot for slot in self.reads if slot < first_own}
         self.reads = outside | read
         self.implied = found.implied
+        if self.explainer is not None:
+            self.explainer.set_apart(found.rows)
         return found, bool(read)
 
     def once(self, evaluate: Evaluate) -> Evaluate:

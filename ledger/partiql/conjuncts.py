@@ -15,8 +15,10 @@ from ledger.partiql.operations import between_of, binary_of, like_of, membership
 from ledger.partiql.ranges import bound_of, prefix_range
 from ledger.partiql.scope import Scope
 from ledger.partiql.tree.expressions import Between, Binary, Call, Expression, In, Like, Logical, Subquery
+from ledger.partiql.tree.text import text_of_expression
+from ledger.values import Value
 
-__all__ = ["Conjunct", "all_hold", "conjuncts_of"]
+__all__ = ["Conjunct", "all_hold", "conditions_told", "conjuncts_of"]
 
 _Recorded = tuple[Code, frozenset[int]]
 _MIRRORED = {"=": "=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
@@ -180,3 +182,9 @@ def all_hold(conjuncts: Sequence[Conjunct]) -> Evaluate:
         return True
 
     return every_one
+
+
+def conditions_told(conjuncts: Sequence[Conjunct]) -> dict[str, Value]:
+    """Tell EXPLAIN what is checked."""
+    texts = [text_of_expression(conjunct.node) for conjunct in conjuncts if conjunct.node is not None]
+    return {"condition": " AND ".join(texts)} if texts else {}

@@ -188,10 +188,11 @@ def _set(env: Env, slots: Sequence[int], values: Sequence[QueryValue]) -> None:
 def plan_grouping(compiler: Compiler, group_by: GroupBy | None, inner: Scope, below: Rows) -> tuple[Rows, Scope]:
     """Group the rows of `below`; give the groups, and the scope in which what stands above is compiled."""
     grouping = _Grouping(compiler, group_by, inner)
-    return grouping.rows(below), grouping.outer
+    operator = "aggregate" if group_by is None else "group"
+    return compiler.noted(grouping.rows(below), operator, below), grouping.outer
 
 
 def plan_count(compiler: Compiler, inner: Scope, table: Table) -> tuple[Rows, Scope]:
     """Give the one group of all documents of a table, of which only COUNT(*) is asked; else as `plan_grouping`."""
     grouping = _Grouping(compiler, None, inner)
-    return grouping.count(table), grouping.outer
+    return compiler.noted(grouping.count(table), "count", table=table.name), grouping.outer

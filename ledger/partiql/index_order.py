@@ -57,7 +57,7 @@ def extreme_first(
             yield
             return
 
-    return first
+    return compiler.noted(first, "end of an index", below)
 
 
 def counted_table(plan: InnerPlan) -> Table | None:

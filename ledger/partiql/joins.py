@@ -18,7 +18,7 @@ from typing import NamedTuple
 from ledger.catalog import EACH
 from ledger.partiql.code import Env, Evaluate, Rows
 from ledger.partiql.compiler import Compiler
-from ledger.partiql.conjuncts import Conjunct, all_hold
+from ledger.partiql.conjuncts import Conjunct, all_hold, conditions_told
 from ledger.partiql.estimates import HOLD, PASSING, PROBE
 from ledger.partiql.from_plan import FromPlan, InnerPlan, JoinPlan, Leaf
 from ledger.partiql.hash_join import hashed
@@ -154,19 +154,37 @@ class Order:
         checked = self._checked(leaf)
         probe = access.probe
         if probe is None or self.compiler.naive:
-            self.steps.append(leaf.rows(self.compiler, access.way, all_hold(checked)))
+            rows = leaf.rows(self.compiler, access.way, all_hold(checked))
+            self.steps.append(self._told(leaf, rows, access, checked))
             return
         own = frozenset(leaf.slots)
-        rows = leaf.rows(self.compiler, None, all_hold([c for c in checked if c.reads <= own]))
-        rest = all_hold([c for c in checked if not c.reads <= own])
-        self.steps.append(hashed(rows, leaf.slots, probe.key, probe.value, rest, self.compiler.kept_slot()))
+        alone = [c for c in checked if c.reads <= own]
+        rows = leaf.rows(self.compiler, None, all_hold(alone))
+        rows = self._told(leaf, rows, _Access(None, None, access.cost, access.rows), alone)
+        rest = [c for c in checked if not c.reads <= own]
+        found = hashed(rows, leaf.slots, probe.key, probe.value, all_hold(rest), self.compiler.kept_slot())
+        self.steps.append(self.compiler.noted(found, "hash join", rows, **conditions_told(rest)))
+
+    def _told(self, leaf: SourcePlan, rows: Rows, access: _Access, checked: Sequence[Conjunct]) -> Rows:
+        if self.compiler.explainer is None:
+            return rows
+        details = leaf.told() | conditions_told(checked)
+        details["estimatedRows"] = round(access.rows)
+        operator = "scan" if leaf.table is not None else "values"
+        if access.way is not None:
+            operator = access.way.operator
+            if access.way.index is not None:
+                details["index"] = access.way.index.expr
+        return self.compiler.noted(rows, operator, **details)
 
     def _visit_outer_join(self, leaf: JoinPlan) -> None:
         kept = frozenset(leaf.left.slots)
         below = [c for c, needs in self.waiting if needs & kept and needs <= self.bound | kept]
         rows = outer_join(self.compiler, leaf, below if leaf.kind == "left" else [], joined)
         checked = self._checked(leaf)
-        self.steps.append(_filtered(rows, all_hold(checked)) if checked else rows)
+        if checked:
+            rows = self.compiler.noted(_filtered(rows, all_hold(checked)), "filter", rows, **conditions_told(checked))
+        self.steps.append(rows)
 
     def _checked(self, leaf: Leaf) -> list[Conjunct]:
         """Bind the leaf's slots, and take the conjuncts that can be checked now."""
@@ -180,7 +198,7 @@ class Order:
         rows = self.steps[0]
         for step in self.steps[1:]:
             rows = _nested(rows, step)
-        return rows
+        return self.compiler.noted(rows, "nested loops", *self.steps) if len(self.steps) > 1 else rows
 
 
 def _nested(outer: Rows, inner: Rows) -> Rows:

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from ledger.partiql.code import Env, Rows
 from ledger.partiql.compiler import Compiler
-from ledger.partiql.conjuncts import Conjunct, all_hold
+from ledger.partiql.conjuncts import Conjunct, all_hold, conditions_told
 from ledger.partiql.from_plan import FromPlan, InnerPlan, JoinPlan
 from ledger.partiql.run import Holding
 from ledger.partiql.sources import SourcePlan
@@ -42,7 +42,7 @@ def outer_join(compiler: Compiler, plan: JoinPlan, kept: Sequence[Conjunct], joi
                 _restore(env, right_slots, nulls)
                 yield
 
-    return rows
+    return compiler.noted(rows, "left join", left, right, **conditions_told(plan.on))
 
 
 def _full_join(compiler: Compiler, plan: JoinPlan, left: Rows, joined: Joined) -> Rows:
@@ -79,7 +79,7 @@ def _full_join(compiler: Compiler, plan: JoinPlan, left: Rows, joined: Joined) -
                 _restore(env, right_slots, values)
                 yield
 
-    return rows
+    return compiler.noted(rows, "full join", left, right, **conditions_told(plan.on))
 
 
 def _nulls(leaf: FromPlan) -> list[object]:

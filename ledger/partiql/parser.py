@@ -1,6 +1,7 @@
 """Text -> Statement. Changes, definitions, queries and expressions have their own files.
 
-    statement = query | expression | INSERT | UPSERT | REPLACE | UPDATE | FROM ... SET | DELETE | CREATE | DROP | UNDROP | EXEC     [;]
+    statement = [EXPLAIN [ANALYZE]] one of
+                query | expression | INSERT | UPSERT | REPLACE | UPDATE | FROM ... SET | DELETE | CREATE | DROP | UNDROP | EXEC     [;]
 
 Rules:
 - Whatever the text, the answer is a Statement, a ParseError with its place, or a LimitExceededError: never anything else.
@@ -27,6 +28,7 @@ from ledger.partiql.tree.statements import (
     DropIndex,
     DropTable,
     Exec,
+    Explain,
     Insert,
     Statement,
     UndropTable,
@@ -57,20 +59,32 @@ class _Parser(QueryParser):
     def statement(self) -> Statement:
         if self.token.kind == "end":
             self.fail("a statement")
-        if self.token.word == "explain" and self.peek().kind == "word":
-            self.refuse("EXPLAIN is not supported yet", self.token.at)
-        read = _STATEMENTS.get(self.token.word)
-        if read is change_parser.upsert and self.peek().word != "into":
-            read = None  # the function REPLACE, or a name
-        body = read(self) if read else self._query_or_expression()
+        body = self._explained() if self.token.word == "explain" and self.peek().kind == "word" else self._body()
         while self.accept(";"):
             pass
         if self.token.kind != "end":
             if self.token.word == "returning":
                 self.refuse("RETURNING belongs to statements that change documents", self.token.at)
             self.fail("the end of the statement")
-        kind = "dml" if isinstance(body, _DML) else "ddl" if isinstance(body, _DDL) else "query"
+        done = body.body if isinstance(body, Explain) and body.analyze else body
+        kind = "dml" if isinstance(done, _DML) else "ddl" if isinstance(done, _DDL) else "query"
         return Statement(self.text, body, kind, self.parameter_count)
+
+    def _explained(self) -> Explain:
+        """`EXPLAIN [ANALYZE] statement`"""
+        at = self.advance().at
+        analyze = self.accept("analyze")
+        start = self.token.at
+        body = self._body()
+        if isinstance(body, _DDL):
+            self.refuse("EXPLAIN tells the plans of queries and changes; a definition has none", start)
+        return Explain(body, analyze, at)
+
+    def _body(self) -> Body:
+        read = _STATEMENTS.get(self.token.word)
+        if read is change_parser.upsert and self.peek().word != "into":
+            read = None  # the function REPLACE, or a name
+        return read(self) if read else self._query_or_expression()
 
     def _query_or_expression(self) -> Body:
         if self.token.word in ("select", "pivot", "with"):

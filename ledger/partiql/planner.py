@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 from ledger.catalog import Catalog
 from ledger.errors import LimitExceededError
@@ -23,6 +23,7 @@ from ledger.partiql.code import Env, QueryCode
 from ledger.partiql.compiler import Compiler
 from ledger.partiql.definitions import plan_definition, refuse_procedure
 from ledger.partiql.estimates import Basis, Counts, still_holds
+from ledger.partiql.explain import Explainer
 from ledger.partiql.insertions import plan_insert
 from ledger.partiql.navigation import ion_value
 from ledger.partiql.parser import parse
@@ -30,17 +31,20 @@ from ledger.partiql.queries import plan_query
 from ledger.partiql.scope import Scope
 from ledger.partiql.tree.queries import Select, SetOperation, With
 from ledger.partiql.tree.statements import (
+    Body,
     CreateIndex,
     CreateTable,
     Delete,
     DropIndex,
     DropTable,
     Exec,
+    Explain,
     Insert,
     Statement,
     UndropTable,
     Update,
 )
+from ledger.partiql.tree.text import text_of_expression
 from ledger.query_values import MISSING, QueryValue
 from ledger.values import Value
 
@@ -85,6 +89,7 @@ def make_plan(
     *,
     constants: Mapping[str, QueryValue] | None = None,
     counts: Counts | None = None,
+    clock_ns: Callable[[], int] | None = None,
     naive: bool = False,
 ) -> Plan:
     """Plan a statement.
@@ -92,6 +97,7 @@ def make_plan(
     Args:
         constants: values that names stand for which are nothing else.
         counts: of documents and entries; None: nobody knows.
+        clock_ns: a monotonic clock in nanoseconds, for EXPLAIN ANALYZE; None: it tells no times.
         naive: scan always, in the written order; the oracle of the tests.
 
     Raises:
@@ -102,7 +108,10 @@ def make_plan(
         statement.text, statement.parameter_count, plan_query, catalog, constants=constants, counts=counts, naive=naive
     )
     try:
-        run, query = _compiled(compiler, statement)
+        if isinstance(statement.body, Explain):
+            run, query = _explained(compiler, statement.body, clock_ns)
+        else:
+            run, query = _compiled(compiler, statement.body)
     except RecursionError:  # the caller's own stack was deep already
         maximum = Limits().expression_depth_max
         raise LimitExceededError("expression_depth_max", maximum, len(statement.text)) from None
@@ -120,8 +129,33 @@ def make_plan(
     )
 
 
-def _compiled(compiler: Compiler, statement: Statement) -> tuple[Callable[[Env], Iterable[Value]], QueryCode | None]:
-    body = statement.body
+_Compiled: TypeAlias = "tuple[Callable[[Env], Iterable[Value]], QueryCode | None]"
+
+
+def _explained(compiler: Compiler, node: Explain, clock_ns: Callable[[], int] | None) -> _Compiled:
+    """Give the one row that tells the plan; with ANALYZE once the statement has run, its own rows given to nobody."""
+    explainer = compiler.explainer = Explainer(compiler.kept_slot, analyze=node.analyze, clock_ns=clock_ns)
+    run, _ = _compiled(compiler, node.body)
+    operator, details = _told(node.body)
+    if not node.analyze:
+        return lambda env: [explainer.tree(operator, details)], None
+
+    def analyzed(env: Env) -> list[Value]:
+        count = sum(1 for _ in run(env))
+        return [explainer.tree(operator, details | {"rows": count}, env)]
+
+    return analyzed, None
+
+
+def _told(body: Body) -> tuple[str, dict[str, Value]]:
+    if isinstance(body, Insert):
+        return "insert", {"table": text_of_expression(body.target.expression)}
+    if isinstance(body, Update):
+        return "update", {}
+    return ("delete", {}) if isinstance(body, Delete) else ("select", {})
+
+
+def _compiled(compiler: Compiler, body: Body) -> _Compiled:
     if isinstance(body, Select | SetOperation | With):
         query = plan_query(compiler, body, Scope())
         return _query(query, foreign=compiler.makes_foreign), query
@@ -135,6 +169,7 @@ def _compiled(compiler: Compiler, statement: Statement) -> tuple[Callable[[Env],
         return plan_definition(compiler, body), None
     if isinstance(body, Exec):
         refuse_procedure(compiler, body)
+    assert not isinstance(body, Explain), "EXPLAIN stands at the start only"
     value = compiler.compile(body, Scope()).run
 
     def one_value(env: Env) -> list[Value]:
@@ -152,8 +187,8 @@ def _query(query: QueryCode, *, foreign: bool) -> Callable[[Env], Iterable[Value
 class PlanCache:
     """Remembers what was parsed and planned lately, the least recently used forgotten first. Safe from several threads."""
 
-    def __init__(self, limits: Limits | None = None) -> None:
-        self._limits = limits or Limits()
+    def __init__(self, limits: Limits | None = None, clock_ns: Callable[[], int] | None = None) -> None:
+        self._limits, self._clock_ns = limits or Limits(), clock_ns
         self._statements: _Recent[str, Statement] = _Recent()
         self._plans: _Recent[tuple[str, int, int], Plan] = _Recent()
 
@@ -174,7 +209,7 @@ class PlanCache:
         key = (text, catalog.version, catalog.state)
         found = self._plans.get(key)
         if found is None or (found.basis and counts is not None and not still_holds(found.basis, counts)):
-            found = make_plan(self.parse(text), catalog, counts=counts)
+            found = make_plan(self.parse(text), catalog, counts=counts, clock_ns=self._clock_ns)
             if len(text) <= _CACHED_TEXT_MAX:
                 self._plans.put(key, found)
         return found

@@ -24,6 +24,7 @@ from ledger.partiql.projection import Projected, project_groups, project_list, p
 from ledger.partiql.scope import Scope, Variable
 from ledger.partiql.tree.expressions import Container, Expression, Literal, Name, Subquery
 from ledger.partiql.tree.queries import OrderKey, Pivot, Query, Select, SelectList, SelectValue, SetOperation, With
+from ledger.partiql.tree.text import text_of_expression
 from ledger.partiql.windows import has_windows, plan_windows
 from ledger.query_values import MISSING, QueryValue
 
@@ -58,19 +59,26 @@ def _plan_select(compiler: Compiler, select: Select, scope: Scope) -> QueryCode:
         finish = lambda: rows  # noqa: E731
     if has_windows((select.projection, select.order_by)):
         alone = False
-        finish, inner = plan_windows(compiler, inner, first_slot, finish())
+        framed = finish()
+        windowed, inner = plan_windows(compiler, inner, first_slot, framed)
+        finish = lambda: compiler.noted(windowed(), "windows", framed)  # noqa: E731
     projected = _project(compiler, select, inner)
     keys = [_order_key(compiler, key, inner, projected.codes) for key in select.order_by]
     cut = _cut(compiler, select, scope)
     in_place = _in_order(compiler, plan, conjuncts, select, keys, cut) if alone and keys and not select.lets else None
     if in_place is not None or not keys:
-        values = _projected(finish() if in_place is None else in_place, projected.run)
+        unsorted = finish() if in_place is None else in_place
+        values = compiler.noted_as(_projected(unsorted, projected.run), unsorted)
     else:
         ordering = Ordering(select.order_by, [key.run for key in keys])
-        values = _sorted(finish(), projected.run, ordering, None if select.distinct else cut.wanted())
-    values = cut.of(bag_operators.distinct(values) if select.distinct else values)
+        unsorted = finish()
+        values = _sorted(unsorted, projected.run, ordering, None if select.distinct else cut.wanted())
+        values = compiler.noted(values, "sort", unsorted, by=_told_order(select.order_by))
+    if select.distinct:
+        values = compiler.noted(bag_operators.distinct(values), "distinct", values)
+    values = _limited(compiler, cut, values)
     if isinstance(select.projection, Pivot):
-        return QueryCode(_pivoted(values), single=True)
+        return QueryCode(compiler.noted(_pivoted(values), "pivot", values), single=True)
     one_group = not alone and select.group_by is None  # even of no rows
     implied = () if one_group else implied_hints(plan, conjuncts)
     return QueryCode(values, projected.columns, ordered=bool(keys), implied=implied)
@@ -103,8 +111,20 @@ def _plan_groups(
 
 def _having(compiler: Compiler, select: Select, rows: Rows, outer: Scope) -> tuple[Rows, Scope]:
     if select.having is not None:
-        rows = _filtered(rows, compiler.compile(select.having, outer).run)
+        below, condition = rows, text_of_expression(select.having)
+        rows = _filtered(below, compiler.compile(select.having, outer).run)
+        rows = compiler.noted(rows, "filter", below, condition=condition)
     return rows, outer
+
+
+def _limited(
+    compiler: Compiler, cut: _Cut, values: Callable[[Env], Iterator[QueryValue]]
+) -> Callable[[Env], Iterator[QueryValue]]:
+    return values if cut.limit is None and cut.offset is None else compiler.noted(cut.of(values), "limit", values)
+
+
+def _told_order(order: Sequence[OrderKey]) -> str:
+    return ", ".join(text_of_expression(key.expression) + (" DESC" if key.descending else "") for key in order)
 
 
 def _project(compiler: Compiler, select: Select, scope: Scope) -> Projected:
@@ -309,15 +329,17 @@ def _plan_set_operation(compiler: Compiler, node: SetOperation, scope: Scope) ->
             )
         columns = left.columns
         if left.columns != right.columns:
-            right_rows = _renamed(right.rows, right.columns, left.columns)
+            right_rows = compiler.noted_as(_renamed(right.rows, right.columns, left.columns), right.rows)
     values = bag_operators.combined(node.operator, left.rows, right_rows, keep=node.all)
+    values = compiler.noted(values, node.operator, left.rows, right_rows)
     slot, cut = compiler.slots(), _cut(compiler, node, scope)
     inner = Scope(parent=scope, sources=[Variable(None, slot)])
     keys = [_order_key(compiler, key, inner, {}).run for key in node.order_by]
     if keys:
         row: Evaluate = lambda env: env[slot]  # noqa: E731
-        values = _sorted(_into_slot(values, slot), row, Ordering(node.order_by, keys), cut.wanted())
-    return QueryCode(cut.of(values), columns, ordered=bool(keys))
+        below, values = values, _sorted(_into_slot(values, slot), row, Ordering(node.order_by, keys), cut.wanted())
+        values = compiler.noted(values, "sort", below, by=_told_order(node.order_by))
+    return QueryCode(_limited(compiler, cut, values), columns, ordered=bool(keys))
 
 
 def _corresponding(compiler: Compiler, node: SetOperation, left: QueryCode, right: QueryCode) -> tuple[str, ...]:

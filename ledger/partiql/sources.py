@@ -23,6 +23,7 @@ from ledger.partiql.navigation import elements_of
 from ledger.partiql.scope import Scope, Variable, did_you_mean, slot_code
 from ledger.partiql.tree.expressions import Call, Expression, FieldStep, Literal, Name, Path
 from ledger.partiql.tree.queries import Source
+from ledger.partiql.tree.text import text_of_expression
 from ledger.partiql.way import Documents, Way
 from ledger.partiql.ways import Stored, scan
 from ledger.query_values import MISSING, QueryValue
@@ -63,6 +64,12 @@ class SourcePlan:
         if self.table is None or self.kind == "system":
             return None
         return Stored(self.table, self.kind, self.slot, self.interval)
+
+    def told(self) -> dict[str, Value]:
+        """Tell EXPLAIN what it is."""
+        if self.table is not None:
+            return {"table": self.table.name} if self.kind == "table" else {"table": self.table.name, "view": self.kind}
+        return {"source": text_of_expression(self.node.expression)}
 
     def rows(self, compiler: Compiler, way: Way | None, predicate: Evaluate) -> Rows:
         """Give the rows that pass `predicate`, by a way or all of them."""

@@ -18,6 +18,7 @@ __all__ = [
     "DropIndex",
     "DropTable",
     "Exec",
+    "Explain",
     "Insert",
     "InsertInto",
     "OnConflict",
@@ -160,7 +161,19 @@ class Exec:
     at: int
 
 
-Body: TypeAlias = "CreateTable | DropTable | UndropTable | CreateIndex | DropIndex | Insert | Update | Delete | Exec | Query | Expression"
+@dataclass(frozen=True, slots=True)
+class Explain:
+    """EXPLAIN [ANALYZE]: tells the plan of a statement; with ANALYZE it is executed."""
+
+    body: Body
+    analyze: bool
+    at: int
+
+
+Body: TypeAlias = (
+    "Explain | CreateTable | DropTable | UndropTable | CreateIndex | DropIndex | Insert | Update | Delete | Exec"
+    " | Query | Expression"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -193,7 +193,6 @@ def test_a_number_longer_than_python_would_convert_is_refused() -> None:
 @pytest.mark.parametrize(
     ("text", "what"),
     [
-        ("EXPLAIN SELECT * FROM T", "EXPLAIN"),
         ("WITH RECURSIVE a AS (SELECT 1 FROM T) SELECT * FROM a", "WITH RECURSIVE"),
         ("SELECT DATE '2020-01-01' FROM T", "literals of the type DATE"),
     ],
