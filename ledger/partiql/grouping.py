@@ -53,7 +53,7 @@ def _shape(node: object) -> object:
 class _Group:
     keys: list[QueryValue]
     accumulators: list[Accumulator]
-    takers: list[tuple[Callable[[QueryValue], None], Evaluate]]
+    takers: Sequence[tuple[Callable[[QueryValue], None], Evaluate]]
     """What takes a row's value, and what gives it: one an accumulator."""
     rows: Bag = field(default_factory=Bag)
 
