@@ -89,15 +89,21 @@ def execute(
 ) -> None:
     """Execute one statement as a transaction of its own, against a directory (--data) or a server (--url).
 
-    What it cost is told on stderr, with a warning if it read a whole table. Exit code 3: the ledger or the server says no.
+    The rows of a query are written as they come, however many they are (a table needs all of them first). What it cost is told on stderr,
+    with a warning if it read a whole table. Exit code 3: the ledger or the server says no, perhaps after some rows.
     """
     from ledger import iontext
 
     with _errors(), _target(data, url, ledger) as target:
         values = [iontext.parse(text) for text in parameters or []]
-        answer = target.execute(statement, values)
-        show_rows(answer["results"][0], output)
-        _show_statistics(answer)
+        if _is_query(statement):
+            rows = target.rows(statement, values)
+            show_rows(rows, output)
+            _show_statistics(rows.count, rows.statistics(), None)
+        else:
+            answer = target.execute(statement, values)
+            show_rows(answer["results"][0], output)
+            _show_statistics(len(answer["results"][0]), answer["statistics"][0], answer["blockAddress"])
 
 
 @app.command()
@@ -215,11 +221,20 @@ def _value_in(file: BinaryIO) -> Value:
         return Format.ION.read(data, _FILE_DEPTH_MAX)
 
 
-def _show_statistics(answer: dict[str, Any]) -> None:
-    statistics, address = answer["statistics"][0], answer["blockAddress"]
+def _is_query(statement: str) -> bool:
+    from ledger.errors import ParseError
+    from ledger.partiql import parse
+
+    try:
+        return parse(statement).kind == "query"
+    except ParseError:  # whoever executes it says what is wrong: a server may know more of the language
+        return False
+
+
+def _show_statistics(count: int, statistics: dict[str, Any], address: dict[str, Any] | None) -> None:
     where = f"block {address['sequenceNo']}" if address else "no block: nothing was written"
     costs = f"documents read: {statistics['documentsRead']}; look-ups: {statistics['lookUps']}"
-    print(f"rows: {len(answer['results'][0])}; {costs}; {where}", file=sys.stderr)
+    print(f"rows: {count}; {costs}; {where}", file=sys.stderr)
     if statistics["scans"]:
         warn(
             f"read the whole of {', '.join(statistics['scans'])}: an index on a field compared with = makes it a look-up"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from enum import StrEnum
@@ -26,12 +26,12 @@ class Output(StrEnum):
     ION = "ion"
 
 
-def show_rows(rows: Sequence[Value], output: Output | None) -> None:
+def show_rows(rows: Iterable[Value], output: Output | None) -> None:
     """Write rows to stdout; None: a table on a terminal, else JSON. JSON and Ion: one value a line."""
     if output is None:
         output = Output.TABLE if sys.stdout.isatty() else Output.JSON
     if output is Output.TABLE:
-        Console().print(_table(rows))
+        Console().print(_table(list(rows)))
         return
     for row in rows:
         print(dump_json(row).decode() if output is Output.JSON else iontext.dump(row))

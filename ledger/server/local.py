@@ -8,7 +8,9 @@ from typing import Any
 
 from ledger.database import Database, Progress, open_ledger
 from ledger.errors import LedgerLockedError, NotFoundError
+from ledger.server.client import Rows
 from ledger.server.proofs import digest_struct
+from ledger.server.row_streams import statistics_struct
 from ledger.server.transactions import outcome_struct
 from ledger.values import Value
 
@@ -38,6 +40,11 @@ class Local:
 
     def execute(self, statement: str, parameters: Sequence[Value]) -> dict[str, Any]:
         return outcome_struct(self._database.execute_transaction([(statement, parameters)]))
+
+    def rows(self, statement: str, parameters: Sequence[Value]) -> Rows:
+        """Begin a query. Raises as `RowStream`, also with each row."""
+        stream = self._database.stream_values(statement, parameters)
+        return Rows(stream, lambda: statistics_struct(stream.statistics))
 
     def digest(self) -> dict[str, Value]:
         return digest_struct(self._database.digest())

@@ -23,7 +23,7 @@ from ledger.partiql import Statistics
 from ledger.request import StatementText
 from ledger.row_stream import RowStream
 from ledger.server.failures import answer_of_error
-from ledger.server.http import ROWS_TYPE, Request, StreamAnswer
+from ledger.server.http import ROWS_TYPE, Format, Request, StreamAnswer
 from ledger.server.service import Service
 from ledger.values import Value
 
@@ -73,6 +73,7 @@ async def answer_rows(
 
 
 async def _parts(service: Service, request: Request, lines: _Lines, first: bytes) -> AsyncGenerator[bytes]:
+    request.format = Format.JSON  # also of an error in the middle, whatever else the client takes
     try:
         with request.cancelling(lines.stream.deadline):
             yield first

@@ -1,5 +1,9 @@
 import json
+import signal
 import socket
+import subprocess
+import sys
+from contextlib import contextmanager
 
 import pytest
 from typer.testing import CliRunner
@@ -231,3 +235,44 @@ def test_execute_says_where_nobody_answers(run):
     assert result.exit_code == 3
     assert f"nobody answers at {url}" in result.stderr
     assert "strandline serve" in result.stderr
+
+
+MANY_ROWS = "SELECT a, b FROM ? AS a, ? AS b"
+LIST = str(list(range(3_000)))
+
+
+@contextmanager
+def served_or_not(start_server, data, served):
+    """Give the words that say where the ledger is."""
+    if not served:
+        yield ["--data", str(data)]
+        return
+    coordinator, stop = start_server(data)
+    yield ["--url", "http://{}:{}".format(*coordinator.address)]
+    stop()
+
+
+@pytest.mark.parametrize("served", [False, True], ids=["directory", "server"])
+def test_ctrl_c_ends_a_query_whose_rows_are_written_as_they_come(data, start_server, served):
+    """Nine million rows: the first ones are there long before the last; then the ledger is free for the next one."""
+    with served_or_not(start_server, data, served) as place:
+        command = [sys.executable, "-m", "strandline", "execute", MANY_ROWS, LIST, LIST, "--ledger", "vehicles", *place]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            assert process.stdout.readline() == b'{"a":0,"b":0}\n'
+            process.send_signal(signal.SIGINT)
+            _, told = process.communicate(timeout=30)
+        assert process.returncode not in (0, None)
+        assert b"Traceback" not in told
+        again = [*command[:3], "execute", "SELECT VIN FROM Vehicle", "--ledger", "vehicles", *place]
+        assert subprocess.run(again, capture_output=True, timeout=30, check=True).stdout == b'{"VIN":"1N4"}\n'
+
+
+@pytest.mark.parametrize("served", [False, True], ids=["directory", "server"])
+def test_a_query_that_fails_in_the_middle_says_so_after_its_rows(run, data, start_server, served):
+    with served_or_not(start_server, data, served) as place:
+        wrong = "SELECT VALUE (SELECT VALUE x FROM [0] AS x LIMIT n) FROM [1, -1] AS n"
+        done = run("execute", wrong, "--ledger", "vehicles", *place)
+        assert done.exit_code == 3
+        assert done.stdout == "[0]\n"
+        assert "EvaluationError" in done.stderr
+        assert "LIMIT takes an int" in done.stderr
