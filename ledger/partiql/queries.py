@@ -365,7 +365,8 @@ def _operand(compiler: Compiler, node: Query | Expression, scope: Scope) -> Quer
 
     def values(env: Env) -> Iterator[QueryValue]:
         value = run(env)
-        return elements_of(None if value is MISSING else value)  # as PartiQL's tests have it; RFC 0007 says: an empty bag
+        # PartiQL's tests: what is absent is a bag of one null; RFC 0007: an empty one.
+        return elements_of(None if value is MISSING else value)
 
     return QueryCode(values)
 
