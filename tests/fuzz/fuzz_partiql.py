@@ -41,8 +41,8 @@ def mutated(chance: random.Random) -> str:
 
 def check(text: str) -> bool:
     """Run one text; tell whether it was a statement that gave rows."""
-    indexes = {"T": ["a"], "U": ["a"]}
-    planned, naive = PlainWorld(WORLD_TABLES, indexes), PlainWorld(WORLD_TABLES, indexes, naive=True)
+    indexes = {"T": ["a", "b, a", "l[*]", "l[*].c"], "U": ["a", "b"]}
+    planned, naive = PlainWorld(WORLD_TABLES, indexes, counted=True), PlainWorld(WORLD_TABLES, indexes, naive=True)
     try:
         statement = partiql.parse(text)
         parameters = [1] * statement.parameter_count
