@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
 
-from ledger.cli_output import Output, progress_bar, show_rows, warn
+from ledger.cli_output import Output, progress_bar, show_plan, show_rows, warn
 from ledger.errors import IntegrityError, LedgerError
 from ledger.limits import Limits
 
@@ -96,13 +96,14 @@ def execute(
 
     with _errors(), _target(data, url, ledger) as target:
         values = [iontext.parse(text) for text in parameters or []]
+        show = show_plan if _is_explained(statement) else show_rows
         if _is_query(statement):
             rows = target.rows(statement, values)
-            show_rows(rows, output)
+            show(rows, output)
             _show_statistics(rows.count, rows.statistics(), None)
         else:
             answer = target.execute(statement, values)
-            show_rows(answer["results"][0], output)
+            show(answer["results"][0], output)
             _show_statistics(len(answer["results"][0]), answer["statistics"][0], answer["blockAddress"])
 
 
@@ -221,6 +222,10 @@ def _value_in(file: BinaryIO) -> Value:
         return Format.ION.read(data, _FILE_DEPTH_MAX)
 
 
+def _is_explained(statement: str) -> bool:
+    return statement.lower().split(maxsplit=1)[:1] == ["explain"]
+
+
 def _is_query(statement: str) -> bool:
     from ledger.errors import ParseError
     from ledger.partiql import parse
@@ -236,9 +241,9 @@ def _show_statistics(count: int, statistics: dict[str, Any], address: dict[str, 
     costs = f"documents read: {statistics['documentsRead']}; look-ups: {statistics['lookUps']}"
     print(f"rows: {count}; {costs}; {where}", file=sys.stderr)
     if statistics["scans"]:
-        warn(
-            f"read the whole of {', '.join(statistics['scans'])}: an index on a field compared with = makes it a look-up"
-        )
+        warn(f"read the whole of {', '.join(statistics['scans'])}")
+    for hint in statistics["hints"]:
+        warn(f"hint: {hint}")
     if statistics["typeErrors"]:
         warn(f"{statistics['typeErrors']} comparisons met values of other types and were MISSING")
 

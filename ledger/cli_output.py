@@ -12,12 +12,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 from rich.text import Text
+from rich.tree import Tree
 
 from ledger import iontext
 from ledger.json_values import dump_json
 from ledger.values import Symbol, Timestamp, Value
 
-__all__ = ["Output", "progress_bar", "show_rows", "warn"]
+__all__ = ["Output", "progress_bar", "show_plan", "show_rows", "warn"]
 
 
 class Output(StrEnum):
@@ -35,6 +36,26 @@ def show_rows(rows: Iterable[Value], output: Output | None) -> None:
         return
     for row in rows:
         print(dump_json(row).decode() if output is Output.JSON else iontext.dump(row))
+
+
+def show_plan(rows: Iterable[Value], output: Output | None) -> None:
+    """Write what EXPLAIN gave to stdout: as a tree where `show_rows` writes a table, else as it does."""
+    if output in (Output.JSON, Output.ION) or (output is None and not sys.stdout.isatty()):
+        show_rows(rows, output)
+        return
+    for plan in rows:
+        Console().print(_plan_tree(plan), soft_wrap=True)
+
+
+def _plan_tree(part: Value) -> Tree:
+    assert isinstance(part, dict)
+    words = (_cell(value) for value in part.values() if isinstance(value, str))
+    costs = [f"{name} {value}" for name, value in part.items() if isinstance(value, int)]
+    tree = Tree(Text("  ".join(words) + (f"  ({', '.join(costs)})" if costs else "")))
+    children = part.get("children")
+    for child in children if isinstance(children, list) else ():
+        tree.add(_plan_tree(child))
+    return tree
 
 
 def _table(rows: Sequence[Value]) -> Table:

@@ -83,6 +83,7 @@ class Compiler:
         self.text, self.catalog, self.naive = text, catalog, naive
         self.tables: dict[str, None] = {}  # names that the plan relies on, in order
         self.scans: dict[str, None] = {}  # names of tables that it may scan
+        self.advice: dict[str, None] = {}  # statements that would make scans needless
         self.constants = constants or {}
         self.estimates = Estimates(counts)
         self.next_slot = self.first_slot = 1 + parameter_count

@@ -25,12 +25,13 @@ _RESULT = "the rows that it answers"
 @dataclass(slots=True)
 class Statistics:
     """What a statement cost: documents given by the views, look-ups made, tables scanned (by name, once each), and the type errors
-    that its operators met in the data."""
+    that its operators met in the data. `hints`: what could be done about it, for people."""
 
     documents_read: int = 0
     look_ups: int = 0
     scans: tuple[str, ...] = ()
     type_errors: int = 0
+    hints: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -49,7 +50,7 @@ class Execution:
         StatementError: not as many parameters as question marks.
     """
 
-    __slots__ = ("_run", "rows")
+    __slots__ = ("_advice", "_run", "rows")
 
     def __init__(
         self,
@@ -63,6 +64,7 @@ class Execution:
             raise StatementError(
                 f"Query expects {plan.parameter_count} parameters, but statement has {len(parameters)}"
             )
+        self._advice = plan.advice
         self._run = run = Run(context, limits, watch)
         self.rows: Iterable[Value] = plan.run([run, *parameters, *[MISSING] * plan.slot_count])
 
@@ -71,7 +73,8 @@ class Execution:
         """What it has cost so far."""
         run = self._run
         scans = tuple(dict.fromkeys(run.scans)) if run.scans else ()
-        return Statistics(run.documents_read, run.look_ups, scans, run.type_errors)
+        hints = (*self._advice, *run.hints) if scans else ()
+        return Statistics(run.documents_read, run.look_ups, scans, run.type_errors, hints)
 
     def ended(self) -> None:
         run = self._run

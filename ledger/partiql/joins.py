@@ -15,10 +15,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from ledger.catalog import EACH
+from ledger.catalog import EACH, IndexKey, Table
 from ledger.partiql.code import Env, Evaluate, Rows
 from ledger.partiql.compiler import Compiler
 from ledger.partiql.conjuncts import Conjunct, all_hold, conditions_told
+from ledger.partiql.diagnostics import index_advice, paths_of, telling_unknown_fields
 from ledger.partiql.estimates import HOLD, PASSING, PROBE
 from ledger.partiql.from_plan import FromPlan, InnerPlan, JoinPlan, Leaf
 from ledger.partiql.hash_join import hashed
@@ -26,7 +27,7 @@ from ledger.partiql.hints import Either, Equality, Hint, moved, slots_of
 from ledger.partiql.outer_joins import outer_join
 from ledger.partiql.sources import SourcePlan
 from ledger.partiql.way import Way
-from ledger.partiql.ways import best_way
+from ledger.partiql.ways import Stored, best_way
 
 __all__ = ["implied_hints", "joined"]
 
@@ -70,6 +71,7 @@ class Order:
         self.count = 1.0  # of the rows up to here
         self.waiting = [(conjunct, conjunct.reads & self.own) for conjunct in conjuncts]
         self.steps: list[Rows] = []
+        self._scanned: list[tuple[Table, tuple[IndexKey, ...]]] = []  # with the paths that hints are about
         self._hints: dict[Leaf, list[Hint]] = {leaf: [] for leaf in plan.leaves}
         self._found: dict[tuple[Leaf, tuple[bool, ...]], Way | None] = {}
         if not compiler.naive:
@@ -151,6 +153,8 @@ class Order:
         self.count *= access.rows
 
     def _visit_source(self, leaf: SourcePlan, access: _Access) -> None:
+        if access.way is None and leaf.stored is not None and self._hints[leaf]:
+            self._note_scan(leaf, leaf.stored)
         checked = self._checked(leaf)
         probe = access.probe
         if probe is None or self.compiler.naive:
@@ -164,6 +168,13 @@ class Order:
         rest = [c for c in checked if not c.reads <= own]
         found = hashed(rows, leaf.slots, probe.key, probe.value, all_hold(rest), self.compiler.kept_slot())
         self.steps.append(self.compiler.noted(found, "hash join", rows, **conditions_told(rest)))
+
+    def _note_scan(self, leaf: SourcePlan, stored: Stored) -> None:
+        """Have people told that a table is scanned which a hint is about."""
+        hints = self._hints[leaf]
+        if self.best_way(leaf, self.own.difference(leaf.slots)) is None:
+            self.compiler.advice.update(dict.fromkeys(index_advice(stored, hints)))
+        self._scanned.append((stored.table, paths_of(stored, hints)))
 
     def _told(self, leaf: SourcePlan, rows: Rows, access: _Access, checked: Sequence[Conjunct]) -> Rows:
         if self.compiler.explainer is None:
@@ -198,7 +209,9 @@ class Order:
         rows = self.steps[0]
         for step in self.steps[1:]:
             rows = _nested(rows, step)
-        return self.compiler.noted(rows, "nested loops", *self.steps) if len(self.steps) > 1 else rows
+        if len(self.steps) > 1:
+            rows = self.compiler.noted(rows, "nested loops", *self.steps)
+        return self.compiler.noted_as(telling_unknown_fields(rows, self._scanned), rows) if self._scanned else rows
 
 
 def _nested(outer: Rows, inner: Rows) -> Rows:

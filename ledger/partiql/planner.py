@@ -62,9 +62,9 @@ class Plan:
     """A statement, ready to execute.
 
     `kind`: query, dml, ddl. `tables`: names of the catalogue that it relied on, `information_schema.user_tables` when that is read.
-    `scans`: names of tables that it may scan; none if all is looked up. `ordered`: its rows have an order; `single`: PIVOT or a lone
-    expression, which gives one value. `run` gives the rows: a query's as they are found,
-    the list of all where something is changed.
+    `scans`: names of tables that it may scan; none if all is looked up. `basis`: the counts by which it chose. `advice`: statements that
+    would make its scans needless. `ordered`: its rows have an order; `single`: PIVOT or a lone expression, which gives one value.
+    `run` gives the rows: a query's as they are found, the list of all where something is changed.
     """
 
     text: str
@@ -73,6 +73,7 @@ class Plan:
     tables: tuple[str, ...]
     scans: tuple[str, ...]
     basis: Basis
+    advice: tuple[str, ...]
     slot_count: int
     ordered: bool
     single: bool
@@ -122,6 +123,7 @@ def make_plan(
         tuple(compiler.tables),
         tuple(compiler.scans),
         compiler.estimates.basis(),
+        tuple(compiler.advice),
         compiler.next_slot - compiler.first_slot,
         query is not None and query.ordered,
         query.single if query is not None else statement.kind == "query",

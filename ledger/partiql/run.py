@@ -43,10 +43,12 @@ class Run:
         "context",
         "documents_read",
         "held_bytes",
+        "hints",
         "last_error",
         "limits",
         "look_at",
         "look_ups",
+        "sampled",
         "scans",
         "type_errors",
         "visits",
@@ -58,6 +60,8 @@ class Run:
         self.documents_read = self.look_ups = self.type_errors = self.visits = self.held_bytes = 0
         self.look_at = limits.visits_per_statement_max if watch is None else watch.look(0)
         self.scans: list[str] = []
+        self.hints: list[str] = []  # for people
+        self.sampled: set[str] = set()  # names of tables whose fields were looked at for a hint
         self.last_error: MistypedError | None = None
 
     def mistyped(self, error: MistypedError) -> Missing:

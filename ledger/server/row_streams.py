@@ -134,4 +134,5 @@ def statistics_struct(statistics: Statistics) -> dict[str, Value]:
         "lookUps": statistics.look_ups,
         "scans": list(statistics.scans),
         "typeErrors": statistics.type_errors,
+        "hints": list(statistics.hints),
     }

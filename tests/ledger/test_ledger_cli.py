@@ -68,9 +68,22 @@ def test_execute_says_what_it_cost_and_warns_of_a_scan(run, data):
     assert "rows: 1; documents read: 1; look-ups: 1; no block" in by_index.stderr
     assert "read the whole" not in by_index.stderr
     by_scan = run("execute", "SELECT * FROM Vehicle WHERE Mileage = 2012", *place)
-    assert "read the whole of Vehicle" in by_scan.stderr
+    assert "read the whole of Vehicle\nhint: CREATE INDEX ON Vehicle (Mileage)\n" in by_scan.stderr
+    mistaken = run("execute", "SELECT * FROM Vehicle WHERE mileage = 2012", *place)
+    assert "hint: no field mileage in the documents of Vehicle; did you mean Mileage?" in mistaken.stderr
     written = run("execute", "INSERT INTO Vehicle ?", '{VIN: "2", price: 12.50}', *place)
     assert "block 4" in written.stderr
+
+
+def test_execute_shows_a_plan_as_a_tree(run, data):
+    words = ["execute", "EXPLAIN ANALYZE SELECT * FROM Vehicle WHERE VIN = '1N4' ORDER BY Mileage", "--data", data]
+    shown = run(*words, "--ledger", "vehicles", "-o", "table").stdout
+    assert [line.lstrip("└─ ")[:13] for line in shown.splitlines()] == [
+        "select  (rows",
+        "sort  Mileage",
+        "index look-up",
+    ]
+    assert '"operator":"select"' in run(*words, "--ledger", "vehicles", "-o", "json").stdout
 
 
 def test_execute_tells_a_wrong_statement_with_its_place_and_exits_with_3(run, data):
