@@ -24,8 +24,8 @@ Where the two differ by design -> what is done about it:
       in SELECT, lose rows inside of correlated EXISTS and IN
     bug of DuckDB 2.0: outer joins with a condition on one      inside of a query ON of an outer join compares the two sides, no more
       side lose rows inside of EXISTS
-    bug of DuckDB 2.0: "BindBuiltinScalarFunction did not       the query is passed over
-      return a BoundFunctionExpression", once in 5,000 queries
+    bugs of DuckDB 2.0: internal errors, "did not return a      the query is passed over
+      BoundFunctionExpression", once in 2,000 queries
     a query of too much work for us, once in 5,000              the query is passed over
 """
 
