@@ -113,7 +113,7 @@ class Transaction:
         for change in self._changes.values():
             view.put(change.table, change.document_id, change.before, change.after)
             if change.table.table_id == SYSTEM_TABLE_ID:
-                view.catalog = view.catalog.with_table(view.catalog.version, self._own_table(change))
+                view.catalog = view.catalog.with_table(view.catalog.version, self._own_table(change, reader.catalog))
         other_state = reader.catalog.state != self._view.catalog.state
         self._view = view
         self.reads.as_of = as_of
@@ -279,8 +279,12 @@ class Transaction:
         self._view.catalog = self._view.catalog.with_table(self._view.catalog.version, after)
         return after
 
-    def _own_table(self, change: Change) -> Table:
-        return self._view.catalog.by_id[change.document_id]
+    def _own_table(self, change: Change, newer: Catalog) -> Table:
+        """Give the table as this transaction changed it, its indexes in the states that they have by now."""
+        table = self._view.catalog.by_id[change.document_id]
+        below = newer.by_id.get(table.table_id, table)
+        known = {index.index_id: index for index in below.indexes}
+        return replace(table, indexes=tuple(known.get(index.index_id, index) for index in table.indexes))
 
     def _put(self, table: Table, document_id: str, shown: Document | None, data: Struct | None) -> None:
         """Note one change; `shown` is the document as this transaction saw it."""

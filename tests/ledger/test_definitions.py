@@ -10,7 +10,14 @@ import pytest
 
 import ledger
 from ledger.check import check_ledger
-from ledger.errors import AlreadyExistsError, LimitExceededError, OccConflictError, PlanError, StatementError
+from ledger.errors import (
+    AlreadyExistsError,
+    LimitExceededError,
+    OccConflictError,
+    PlanError,
+    StatementError,
+    UniqueViolationError,
+)
 from ledger.ids import id_of_text
 from ledger.limits import Limits
 from ledger.request import StatementText
@@ -272,3 +279,19 @@ def test_definitions_asked_again_after_a_restart_are_told_again(tmp_path: Path) 
             result and result.rows for result in before.results
         ]
         assert [row["status"] for row in tables(db, "Car")] == ["ACTIVE", "INACTIVE"]
+
+
+def test_who_defines_something_of_a_table_does_not_slip_past_an_index_that_is_built_meanwhile(tmp_path: Path) -> None:
+    with ledger.open(tmp_path / "people", limits=Limits(index_build_at_once_max=50)) as db:
+        db.execute("CREATE TABLE Car")
+        for start in range(0, 2_000, 40):
+            db.execute("INSERT INTO Car ?", [{"VIN": f"{n}"} for n in range(start, start + 40)])
+        db.execute("CREATE UNIQUE INDEX ON Car (VIN)")
+        txn = db.start_transaction()
+        txn.execute_statement("CREATE INDEX ON Car (Model)")
+        assert tables(db, "Car")[0]["indexes"][0]["status"] == "BUILDING"
+        while tables(db, "Car")[0]["indexes"][0]["status"] == "BUILDING":
+            db.execute("SELECT * FROM Car AS c BY id WHERE id = 'nobody'")
+        with pytest.raises(UniqueViolationError):
+            txn.execute_statement("INSERT INTO Car {'VIN': '7'}")
+    check_ledger(tmp_path / "people")
