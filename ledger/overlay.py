@@ -48,6 +48,8 @@ class Reader(Protocol):
 
     def history(self, table_id: str, document_id: str | None) -> Iterator[Document]: ...
 
+    def as_of(self, table_id: str, document_id: str | None, sequence_no: int) -> Iterator[Document]: ...
+
 
 @dataclass(slots=True)
 class Change:
@@ -144,6 +146,10 @@ class Overlay:
     def history(self, table_id: str, document_id: str | None) -> Iterator[Document]:
         """Give committed versions only: a transaction's own writes are no history yet."""
         return self._base.history(table_id, document_id)
+
+    def as_of(self, table_id: str, document_id: str | None, sequence_no: int) -> Iterator[Document]:
+        """Give committed versions only, as `history` does."""
+        return self._base.as_of(table_id, document_id, sequence_no)
 
 
 def indexed_keys(table: Table, before: Document | None, after: Document | None) -> Iterator[tuple[str, bytes]]:

@@ -20,6 +20,7 @@ from ledger.overlay import Change, Overlay, Reader
 from ledger.partiql import Plan, PlanCache, Result, execute, make_plan
 from ledger.partiql.context import Bound, Document, IndexCounts
 from ledger.partiql.executor import Execution
+from ledger.partiql.history import last_versions
 from ledger.partiql.run import Watch
 from ledger.sizes import size_bound
 from ledger.values import MultiStruct, Struct, Timestamp, Value
@@ -219,6 +220,11 @@ class Transaction:
             ("table", table.table_id) if document_id is None else ("document", table.table_id, document_id)
         )
         return self._view.history(table.table_id, document_id)
+
+    def as_of(self, table: Table, document_id: str | None, sequence_no: int) -> Iterator[Document]:
+        if sequence_no <= self.reads.as_of:  # what has happened no commit changes
+            return self._view.as_of(table.table_id, document_id, sequence_no)
+        return last_versions(self.history(table, document_id), lambda _: True)
 
     # StatementContext: writes.
 

@@ -122,6 +122,10 @@ class StatementContext(Protocol):
         """Give all committed versions, of one document or of all: by document id, then by version."""
         ...
 
+    def as_of(self, table: Table, document_id: str | None, sequence_no: int) -> Iterator[Document]:
+        """Give the committed version that a document, or each, had after a block, deletions too: by document id."""
+        ...
+
     def insert(self, table: Table, data: Struct) -> str:
         """Insert a document; give its new id. Raises UniqueViolationError."""
         ...

@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from ledger.block import address_struct
+from ledger.catalog import Table
 from ledger.errors import EvaluationError
 from ledger.partiql.code import Env, Evaluate
 from ledger.partiql.comparison import a_type_of, bare, is_absent, shown
@@ -28,7 +29,7 @@ from ledger.partiql.context import Document
 from ledger.query_values import QueryValue
 from ledger.values import Timestamp, Value
 
-__all__ = ["AsOf", "Interval", "committed_struct"]
+__all__ = ["AsOf", "Interval", "committed_struct", "last_versions"]
 
 
 _END_OF_TIME = (10**18, 0)
@@ -62,12 +63,13 @@ class Interval:
     start: Evaluate | None = None
     end: Evaluate | None = None
 
-    def select(self, env: Env, documents: Iterator[Document]) -> Iterator[Document]:
-        """Give those revisions that were active in the interval; they come by document id, then by version.
+    def documents(self, env: Env, table: Table, document_id: str | None) -> Iterator[Document]:
+        """Give the revisions that were active in the interval, of one document or of all: by document id, then by version.
 
         Raises:
             EvaluationError: a bound is no timestamp, the end is in the future or before the start.
         """
+        documents: Iterator[Document] = env[0].context.history(table, document_id)
         if self.start is None:
             return documents
         start = _moment(self.start, env)
@@ -113,39 +115,46 @@ class AsOf:
 
     moment: Evaluate
 
-    def select(self, env: Env, documents: Iterator[Document]) -> Iterator[Document]:
-        """Give of each document the version of that moment, if it was there; they come by document id, then by version.
+    def documents(self, env: Env, table: Table, document_id: str | None) -> Iterator[Document]:
+        """Give the document, or all, as they were at that moment, if they were there; by document id.
 
         Raises:
             EvaluationError: the moment is neither, or in the future.
         """
-        was_there = self.check(self.moment(env), env[0].context.now)
-        return _last_of_each(documents, was_there)
+        context = env[0].context
+        moment = self.check(self.moment(env), context.now)
+        if isinstance(moment, int):
+            versions = context.as_of(table, document_id, moment)
+        else:
+            instant = moment.instant()
+            versions = last_versions(
+                context.history(table, document_id), lambda d: d.tx_time is not None and d.tx_time.instant() <= instant
+            )
+        return (version for version in versions if version.data is not None)
 
     @staticmethod
-    def check(moment: QueryValue, now: Timestamp | None) -> Callable[[Document], bool]:
-        """Give what tells whether a revision was there at a moment. Raises EvaluationError."""
+    def check(moment: QueryValue, now: Timestamp | None) -> int | Timestamp:
+        """Give the moment. Raises EvaluationError: it is none."""
         plain = bare(moment)
         if type(plain) is int:
             if plain < 0:
                 raise EvaluationError(f"AS OF takes the sequence number of a block, 0 or more, not {shown(plain)}")
-            return lambda document: document.block_address is not None and document.block_address.sequence_no <= plain
+            return plain
         if not isinstance(plain, Timestamp):
             raise EvaluationError(f"AS OF takes a timestamp or the sequence number of a block, not {a_type_of(moment)}")
-        instant = plain.instant()
-        if now is not None and instant > now.instant():
+        if now is not None and plain.instant() > now.instant():
             raise EvaluationError(f"AS OF a time in the future: {plain}, now is {now}")
-        return lambda document: document.tx_time is not None and document.tx_time.instant() <= instant
+        return plain
 
 
-def _last_of_each(documents: Iterator[Document], was_there: Callable[[Document], bool]) -> Iterator[Document]:
+def last_versions(documents: Iterator[Document], was_there: Callable[[Document], bool]) -> Iterator[Document]:
+    """Give of each document the last version that `was_there`; they come by document id, then by version."""
     last: Document | None = None
     for document in documents:
         if last is not None and last.document_id != document.document_id:
-            if last.data is not None:
-                yield last
+            yield last
             last = None
         if was_there(document):
             last = document
-    if last is not None and last.data is not None:
+    if last is not None:
         yield last

@@ -155,7 +155,7 @@ def _found_by_id(stored: Stored) -> Callable[[Env, QueryValue], Iterator[Documen
         run = env[0]
         run.look_ups += 1
         if interval is not None:
-            return interval.select(env, run.context.history(table, document_id))
+            return interval.documents(env, table, document_id)
         document = run.context.document(table, document_id)
         return iter(()) if document is None else iter((document,))
 
@@ -170,7 +170,7 @@ def scan(stored: Stored) -> Documents:
         run = env[0]
         run.scans.append(table.name)
         if interval is not None:
-            return interval.select(env, run.context.history(table, None))
+            return interval.documents(env, table, None)
         return run.context.scan(table)  # type: ignore[no-any-return]
 
     return documents

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Protocol
 
 import lmdb
@@ -27,6 +28,8 @@ from ledger.views.names import Names
 __all__ = ["Head", "Snapshot", "entries_in"]
 
 _INDEX_PREFIX_SIZE = len(rows.INDEX) + ID_LENGTH
+_END = (b"", b"")
+"""Comes after the last entry."""
 _REVISIONS_REMEMBERED_MAX = 1_000
 """Bounds the blocks that one history() keeps decoded: neighbours in a table were often written by one block."""
 
@@ -127,6 +130,25 @@ class Snapshot:
         for key, number in entries_in(self._transaction, prefix):
             block = blocks.get(rows.unpack_number(number))
             yield _version(block, table_id, key[23:45].decode(), int.from_bytes(key[45:], "big"))
+
+    def as_of(self, table_id: str, document_id: str | None, sequence_no: int) -> Iterator[Document]:
+        """Give the version that each document had after a block, deletions too; of each one block is read.
+
+        Raises:
+            IntegrityError: the journal's block has no such revision.
+        """
+        if document_id is not None and not rows.is_id(document_id):
+            return
+        prefix = rows.HISTORY + (table_id + (document_id or "")).encode()
+        blocks = _RecentBlocks(self._block)
+        last: tuple[bytes, int] | None = None
+        for key, packed in chain(entries_in(self._transaction, prefix), (_END,)):
+            if last is not None and key[23:45] != last[0][23:45]:
+                found, number = last
+                yield _version(blocks.get(number), table_id, found[23:45].decode(), int.from_bytes(found[45:], "big"))
+                last = None
+            if packed and (number := rows.unpack_number(packed)) <= sequence_no:
+                last = key, number
 
     def revision_location(self, document_id: str, version: int) -> tuple[int, str] | None:
         """Give (sequence number of the block, table id) of a revision: one look-up for each table there is."""

@@ -89,6 +89,9 @@ class NaiveLedger:
     def history(self, table: Table, document_id: str | None) -> Iterator[Document]:
         raise NotImplementedError("the serial-replay workload asks for no history")
 
+    def as_of(self, table: Table, document_id: str | None, sequence_no: int) -> Iterator[Document]:
+        raise NotImplementedError("the serial-replay workload asks for no history")
+
     def insert(self, table: Table, data: Struct) -> str:
         document_id = self.expected_ids.popleft() if self.expected_ids else "refused"
         self._refuse_conflicting(table, data, document_id)

@@ -139,6 +139,13 @@ class PlainWorld:
             if document_id is None or found == document_id:
                 yield from revisions
 
+    def as_of(self, table: Table, document_id: str | None, sequence_no: int) -> Iterator[Document]:
+        self.calls.append("as_of")
+        for found, revisions in sorted(self.revisions[table.table_id].items()):
+            there = [r for r in revisions if r.block_address is not None and r.block_address.sequence_no <= sequence_no]
+            if there and document_id in (None, found):
+                yield there[-1]
+
     def conflicting(self, table: Table, data: Struct, document_id: str | None = None) -> Document | None:
         for index in self.catalog.by_id[table.table_id].indexes:
             keys = unique_keys(index, data) if index.unique else ()
