@@ -56,7 +56,7 @@ class KafkaTx:
     def begin(self) -> None:
         """Begin a kafka_tx."""
         self._written = {}
-        with kafka_errors("beginning a kafka_tx"):
+        with kafka_errors("beginning a kafka_tx", self._producer):
             self._producer.begin_transaction()
 
     def send(self, record: Record, partition: int) -> None:
@@ -82,10 +82,10 @@ class KafkaTx:
                     headers=headers,  # type: ignore[arg-type]  # a list is invariant
                 )
             except BufferError:
-                with kafka_errors("sending"):
+                with kafka_errors("sending", self._producer):
                     self._producer.poll(0.1)
             except KafkaException as error:
-                cause = cause_of(error)
+                cause = cause_of(error, self._producer)
                 if cause.code() == KafkaError.MSG_SIZE_TOO_LARGE:
                     size = len(value) + sum(len(name) + len(content) for name, content in headers)
                     raise RecordTooLargeError(topic, size, self._message_bytes_max) from error
@@ -99,7 +99,7 @@ class KafkaTx:
         Raises:
             KafkaUnavailableError, BrokerError, ProducerFencedError: one is not there.
         """
-        with kafka_errors("sending"):
+        with kafka_errors("sending", self._producer):
             while left := self._producer.flush(LOOK_S):
                 if self._heard.down:
                     raise KafkaUnavailableError(f"{left} records are not acknowledged: {self._heard.last}")
@@ -122,7 +122,7 @@ class KafkaTx:
             try:
                 self._producer.commit_transaction(LOOK_S)
             except (KafkaException, SystemError) as error:
-                cause = cause_of(error)
+                cause = cause_of(error, self._producer)
                 if not cause.retriable() or self._heard.down or time.monotonic() > deadline:
                     raise translated("committing a kafka_tx", cause) from error
                 self._patience(f"a kafka_tx is not committed yet: {cause.str()}")
@@ -136,11 +136,11 @@ class KafkaTx:
         (KIP-664, "hanging transactions"); the next marker of the same producer id decides them.
         """
         self.begin()
-        with kafka_errors("ending what hangs"):
+        with kafka_errors("ending what hangs", self._producer):
             for topic, number in partitions:
                 self._producer.produce(topic, b"", partition=number, on_delivery=self._delivered)
         self.flush()
-        with kafka_errors("ending what hangs"):
+        with kafka_errors("ending what hangs", self._producer):
             self._producer.abort_transaction(_COMMIT_S)
 
     def _delivered(self, error: KafkaError | None, message: Message) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, Producer
 
 from streams.errors import BrokerError, ClientSettingsError, KafkaUnavailableError, ProducerFencedError, StreamError
 
@@ -59,12 +59,16 @@ class Heard:
 
 
 @contextmanager
-def kafka_errors(doing: str) -> Iterator[None]:
-    """Turn what librdkafka raises inside of the block into errors of this room; `doing` begins the message."""
+def kafka_errors(doing: str, producer: Producer | None = None) -> Iterator[None]:
+    """Turn what librdkafka raises inside of the block into errors of this room; `doing` begins the message.
+
+    Args:
+        producer: the transactional one that works in the block.
+    """
     try:
         yield
     except (KafkaException, SystemError) as error:
-        raise translated(doing, cause_of(error)) from error
+        raise translated(doing, cause_of(error, producer)) from error
 
 
 def made_client(kind: Callable[[dict[str, Any]], Client], config: dict[str, Any]) -> Client:
@@ -79,11 +83,20 @@ def made_client(kind: Callable[[dict[str, Any]], Client], config: dict[str, Any]
         raise ClientSettingsError(f"librdkafka does not take its settings: {error.args[0].str().strip()}") from error
 
 
-def cause_of(error: KafkaException | SystemError) -> KafkaError:
-    """Find librdkafka's error. A fatal one (fenced) is raised out of whatever callback runs, and then stands behind a SystemError."""
+def cause_of(error: KafkaException | SystemError, producer: Producer | None = None) -> KafkaError:
+    """Find librdkafka's error.
+
+    A fatal one (fenced) is raised out of whatever callback runs. It then stands behind a SystemError, or is lost if another callback ran
+    after it; but the producer still answers everything with it. To begin a kafka_tx inside of one does nothing otherwise.
+    """
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, KafkaException):
         cause = cause.__cause__
+    if cause is None and producer is not None:
+        try:
+            producer.begin_transaction()
+        except KafkaException as told:
+            cause = told if told.args[0].fatal() else None
     if cause is None:
         raise error
     found: KafkaError = cause.args[0]
