@@ -21,7 +21,8 @@ def producer_of(kafka: str, transactional_id: str) -> Producer:
 
 def test_a_fenced_producer_whose_error_was_lost_in_a_callback_still_tells_it(kafka: str) -> None:
     name = f"fenced-{uuid4()}"
-    AdminClient({"bootstrap.servers": kafka}).create_topics([NewTopic(name, 1, 1)])[name].result()
+    admin = AdminClient({"bootstrap.servers": kafka})
+    admin.create_topics([NewTopic(name, 1, 1)])[name].result()
     first = producer_of(kafka, name)
     first.begin_transaction()
     producer_of(kafka, name)
