@@ -35,7 +35,8 @@ NEW_SUFFIX = ".new"
 """Of files that are not complete."""
 _SEGMENT = re.compile(r"(\d{8})\.segment")
 _FORMAT = re.compile(rb"strandline ledger format (\d{1,9})\n")
-_LOCK_TRIES = 100
+_LOCK_TRIES = 1_000
+"""10 s: a reader that recovers a large segment of a dead owner must not keep the next owner out."""
 _LOCK_PAUSE_S = 0.01
 
 

@@ -2,8 +2,8 @@
 
 Rules:
 - Nothing behind the durable mark is looked at: bytes in the page cache may be gone tomorrow.
-- Where no process owns the ledger, the reader takes the lock for a moment and recovers, so that it sees a batch that was durable when its
-  owner died before it could say so.
+- Where no process owns the ledger, or none any more, the reader takes the lock for a moment and recovers, so that it sees a batch that was
+  durable when its owner died before it could say so.
 """
 
 from __future__ import annotations
@@ -26,13 +26,16 @@ __all__ = ["JournalReader"]
 
 _LOOK_EVERY_S = 0.05
 """How long a wake-up that was lost, or cannot come, delays a reader."""
+_OWNER_EVERY_S = 1.0
+"""How often a reader that waits looks whether the owner lives. One that is started again at once recovers by itself, before."""
 
 
 class JournalReader:
     """A journal that another process may own. Made by `open`; for one thread."""
 
-    def __init__(self, files: Files, directory: Path, clock: Clock) -> None:
-        self._files, self._journal, self._clock = files, journal_directory(directory), clock
+    def __init__(self, files: Files, directory: Path, clock: Clock, *, owned: bool) -> None:
+        self._files, self._directory, self._journal, self._clock = files, directory, journal_directory(directory), clock
+        self._owned, self._owner_seen_s = owned, clock.monotonic_s()
         self._segments = Segments(files, directory)
         self._segments.open(0)
         self.strand_id = self._segments.strand_id
@@ -54,8 +57,8 @@ class JournalReader:
         try:
             if not has_ledger(files, directory):
                 raise NotFoundError(f"there is no ledger in {directory}")
-            _recover_if_nobody_owns(files, directory)
-            return cls(files, directory, clock or SystemClock())
+            owned = not _recover_if_nobody_owns(files, directory)
+            return cls(files, directory, clock or SystemClock(), owned=owned)
         except OSError as error:
             raise JournalFailedError(f"{directory} cannot be read: {error}") from error
 
@@ -80,7 +83,9 @@ class JournalReader:
         """Wait until there is a durable block behind a number; False: there was none in that time.
 
         Raises:
-            JournalFailedError: another directory was put in the place of the one that was opened, or none: nothing would ever come.
+            JournalFailedError: another directory was put in the place of the one that was opened, or none: nothing would ever come; or
+                the owner is gone, and what it left cannot be recovered.
+            IntegrityError: what it left is damaged.
         """
         deadline = self._clock.monotonic_s() + timeout_s
         while self.tip_sequence_no() <= after_sequence_no:
@@ -89,7 +94,22 @@ class JournalReader:
                 self._see_that_it_is_there()
                 return False
             self._ear.wait(min(left, _LOOK_EVERY_S))
+            self._look_for_owner()
         return True
+
+    def _look_for_owner(self) -> None:
+        now_s = self._clock.monotonic_s()
+        if now_s - self._owner_seen_s < _OWNER_EVERY_S:
+            return
+        self._owner_seen_s = now_s
+        if not self._owned:
+            self._owned = is_owned(self._files, self._directory)
+            return
+        self._see_that_it_is_there()
+        try:
+            self._owned = not _recover_if_nobody_owns(self._files, self._directory)
+        except OSError as error:
+            raise JournalFailedError(f"{self._directory} cannot be recovered: {error}") from error
 
     def close(self) -> None:
         self._ear.close()
@@ -110,14 +130,16 @@ class JournalReader:
         return None if self._mark is None else self._mark.read()
 
 
-def _recover_if_nobody_owns(files: Files, directory: Path) -> None:
+def _recover_if_nobody_owns(files: Files, directory: Path) -> bool:
+    """Tell whether it was so."""
     if is_owned(files, directory):
-        return
+        return False
     try:
         lock = take_lock(files, directory)
     except LedgerLockedError:  # somebody was faster
-        return
+        return False
     try:
         recover(files, directory).mark.close()
     finally:
         lock.release()
+    return True
