@@ -29,7 +29,7 @@ actions = Projection(
         Table("person", {"id": "text", "name": "text", "address": "text"}, key="id"),
         Table("vehicle", {"id": "text", "vin": "text", "make": "text", "model": "text", "year": "integer"}, key="id"),
         Table("title", {"id": "text", "vin": "text", "owner": "text"}, key="id"),
-        Table("noticed", {"recall": "text", "vin": "text"}, key=("recall", "vin"), append_only=True),
+        Table("noticed", {"recall": "text", "vin": "text"}, key=("recall", "vin")),
     ],
     sql=[
         "CREATE INDEX vehicles_of_a_model ON vehicle (make, model, year)",
@@ -38,12 +38,13 @@ actions = Projection(
 )
 
 _AFFECTED = """
-SELECT v.vin, v.year, t.owner, p.name, p.address
+SELECT v.vin, min(v.year), t.owner, p.name, p.address
 FROM vehicle AS v JOIN title AS t USING (vin) LEFT JOIN person AS p ON p.id = t.owner
 WHERE v.make = ? AND v.model = ? AND v.year BETWEEN ? AND ?
   AND NOT EXISTS (SELECT 1 FROM noticed AS n WHERE n.recall = ? AND n.vin = v.vin)
-ORDER BY v.vin
+GROUP BY v.vin, t.owner ORDER BY v.vin, t.owner
 """
+"""One row a vehicle: unless somebody registered it twice, under two owners. Then each of them is told."""
 
 
 @actions.on("Person")
@@ -93,14 +94,16 @@ def dispatch(rows: Rows, revision: Revision) -> Iterator[Effect]:
 @action(actions, "notice", on="Recalls")
 def notice(rows: Rows, revision: Revision) -> Iterator[Effect]:
     covered = (*map(revision.text, ("Make", "Model")), *map(revision.integer, ("YearFrom", "YearTo")))
+    last = None
     for vin, year, owner, name, address in rows.select(_AFFECTED, *covered, revision.document_id):
+        part, last = (vin if vin != last else f"{vin}:{owner}"), vin
         rows.put("noticed", {"recall": revision.document_id, "vin": vin})
         recall: dict[str, Value] = {
             field: revision.value(field)
             for field in ("CampaignNumber", "Make", "Model", "Component", "Summary", "Remedy")
         }
         receiver: dict[str, Value] = {"VIN": vin, "Year": year, "PersonId": owner, "Name": name, "Address": address}
-        yield Effect(recall | receiver | _cause(revision), part=str(vin))
+        yield Effect(recall | receiver | _cause(revision), part=part)
 
 
 def _letter(rows: Rows, revision: Revision) -> dict[str, Value]:

@@ -143,6 +143,20 @@ def test_a_recall_that_grows_notifies_only_the_owners_of_the_new_vehicles(regist
     assert list(register.outbox()) == [f"{key}:0:notice:VIN1", f"{key}:1:notice:VIN2"]
 
 
+def test_two_titles_of_one_vehicle_are_two_notices_and_stop_nothing(register: Register) -> None:
+    register.register("VIN1", RAUL)
+    register.commit(("Vehicle", "VIN1 again", {"VIN": "VIN1", "Make": "Audi", "Model": "A5", "Year": 2012}))
+    register.commit(("VehicleRegistration", "another title", title("VIN1", BRENT)))
+    register.commit(("VehicleRegistration", "a third title", title("VIN1", RAUL)))
+    register.commit(("Recalls", "recall", recall(2010, 2013)))
+    notices = register.outbox()
+    assert sorted(notice["PersonId"] for notice in notices.values()) == sorted([RAUL, BRENT])
+    second = max(RAUL, BRENT)
+    assert list(notices) == [f"{id_of_text('recall')}:0:notice:VIN1", f"{id_of_text('recall')}:0:notice:VIN1:{second}"]
+    register.commit(("Recalls", "recall", recall(2010, 2014)))
+    assert register.outbox() == notices
+
+
 def test_a_deleted_vehicle_gets_no_notice(register: Register) -> None:
     register.register("VIN1", RAUL)
     register.commit(("Vehicle", "VIN1", None))
