@@ -71,6 +71,8 @@ class Limits:
     tables_max: int = 1_000
     indexes_per_table_max: int = 64
     """QLDB's was 5, and one could not go on. Each costs every insert about 5 us, and every plan a look at it."""
+    index_entries_per_document_max: int = 1_000
+    """Elements of a document's list in one index: about 20 us each, while every other commit waits."""
     index_build_at_once_max: int = 1_000
     """Documents of a table whose new index is built with the block that made it: some 20 ms. Larger ones are built beside the commits."""
 

@@ -13,6 +13,7 @@ from ledger import hashing, index_reads, ion
 from ledger.block import SYSTEM_TABLE_ID, SYSTEM_TABLE_NAME, StatementInfo
 from ledger.catalog import EACH, Catalog, Index, IndexKey, Table, expr_of, table_document
 from ledger.errors import AlreadyExistsError, EvaluationError, LimitExceededError, PlanError
+from ledger.index_entries import entry_keys
 from ledger.index_ranges import key_ranges
 from ledger.limits import Limits
 from ledger.occ import ReadSet
@@ -300,7 +301,9 @@ class Transaction:
             self._room_for_one_more()
             change = self._changes[key] = Change(table, document_id, shown, None, [])
         if data is not None:
-            self._check_document(data)
+            size = self._check_document(data)
+            if size > self._limits.index_entries_per_document_max:  # an entry takes a byte at least
+                self._check_entries(table, data)
             before = None if shown is None else shown.data
             index_reads.check_unique(self._view, self.reads, table, document_id, before, data)
             change.after = Document(table.table_id, document_id, change.version, data)
@@ -325,7 +328,15 @@ class Transaction:
         if len(self._changes) >= maximum:
             raise LimitExceededError("documents_per_transaction_max", maximum, len(self._changes) + 1)
 
-    def _check_document(self, data: Struct) -> None:
+    def _check_entries(self, table: Table, data: Struct) -> None:
+        maximum = self._limits.index_entries_per_document_max
+        for index in table.indexes:
+            count = len(entry_keys(index, data)) if index.of_elements else 1
+            if count > maximum:
+                raise LimitExceededError("index_entries_per_document_max", maximum, count)
+
+    def _check_document(self, data: Struct) -> int:
+        """Give about how many bytes it has, not less."""
         if not isinstance(data, dict | MultiStruct):
             raise EvaluationError(f"a document is a struct, not {type(data).__name__}")
         size = size_bound(data, self._limits.value_depth_max)
@@ -334,3 +345,4 @@ class Transaction:
         if size > self._limits.document_bytes_max:
             raise LimitExceededError("document_bytes_max", self._limits.document_bytes_max, size)
         self._bytes += size
+        return size

@@ -26,6 +26,7 @@ import lmdb
 
 from ledger.catalog import Catalog, Index
 from ledger.index_entries import entry_keys, shown_value, unique_keys
+from ledger.limits import Limits
 from ledger.partiql.context import Document
 from ledger.views import rows
 from ledger.views.entries import Entries
@@ -55,12 +56,15 @@ _GARBAGE_AT_ONCE = 2_000
 class Building:
     """One transaction of the store that builds. `catalog` has the states as they are after what was done."""
 
-    def __init__(self, transaction: lmdb.Transaction[bytes], catalog: Catalog, strand_id: str, names: Names) -> None:
+    def __init__(
+        self, transaction: lmdb.Transaction[bytes], catalog: Catalog, strand_id: str, names: Names, limits: Limits
+    ) -> None:
         self.catalog = catalog
-        self._transaction, self._strand_id, self._names = transaction, strand_id, names
+        self._transaction, self._strand_id, self._names, self._limits = transaction, strand_id, names, limits
 
-    def begin(self, at_once_max: int) -> None:
+    def begin(self) -> None:
         """Build the new indexes of small tables, and note for the others up to where there is something to build."""
+        at_once_max = self._limits.index_build_at_once_max
         for table_id, index in list(_in_building(self.catalog)):
             row = rows.index_row(self._transaction, index.index_id)
             if row.rest != _NOTHING + EVERYTHING:
@@ -91,12 +95,10 @@ class Building:
         part = list(self._documents(table_id, done, last, documents_max))
         entries = Entries(self._transaction)
         for document in part:
-            for key in entry_keys(index, document.data):
-                other = entries.add(index.index_id, key, document.document_id)
-                wrong = duplicate(index, document, key, other)
-                if wrong is not None:
-                    self.catalog = self.catalog.with_index(table_id, fail(self._transaction, index, wrong))
-                    return False
+            wrong = self._enter(entries, index, document)
+            if wrong is not None:
+                self.catalog = self.catalog.with_index(table_id, fail(self._transaction, index, wrong))
+                return False
         entries.finish()
         row = rows.index_row(self._transaction, index.index_id)
         done = part[-1].document_id.encode() if part else last
@@ -106,6 +108,21 @@ class Building:
         if not more:
             self.catalog = self.catalog.with_index(table_id, replace(index, status="ONLINE"))
         return more
+
+    def _enter(self, entries: Entries, index: Index, document: Document) -> str | None:
+        """Enter a document; say what is wrong if it must not be in the index."""
+        keys = entry_keys(index, document.data)
+        maximum = self._limits.index_entries_per_document_max
+        if len(keys) > maximum:
+            return (
+                f"document {document.document_id} has {len(keys)} entries, index_entries_per_document_max is {maximum}"
+            )
+        for key in keys:
+            other = entries.add(index.index_id, key, document.document_id)
+            wrong = duplicate(index, document, key, other)
+            if wrong is not None:
+                return wrong
+        return None
 
     def _documents(self, table_id: str, done: bytes, last: bytes, documents_max: int) -> Iterator[Document]:
         prefix = rows.CURRENT + table_id.encode()

@@ -201,13 +201,13 @@ class Store:
 
     def begin_building(self, transaction: lmdb.Transaction[bytes], catalog: Catalog) -> Catalog:
         """Build the new indexes of small tables, and make the others ready to be built in parts."""
-        work = Building(transaction, catalog, self.strand_id, self.names)
-        work.begin(self.limits.index_build_at_once_max)
+        work = Building(transaction, catalog, self.strand_id, self.names, self.limits)
+        work.begin()
         return work.catalog
 
     def build_part(self, transaction: lmdb.Transaction[bytes], catalog: Catalog, documents_max: int) -> Catalog:
         """Build a part of what is to be built, or remove some of what is to be removed."""
-        work = Building(transaction, catalog, self.strand_id, self.names)
+        work = Building(transaction, catalog, self.strand_id, self.names, self.limits)
         work.go_on(documents_max)
         return work.catalog
 
