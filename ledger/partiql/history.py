@@ -72,7 +72,7 @@ class Interval:
         documents: Iterator[Document] = env[0].context.history(table, document_id)
         if self.start is None:
             return documents
-        start = _moment(self.start, env)
+        documents, start = _counted(env, documents), _moment(self.start, env)
         if self.end is None:
             return _active(documents, start.instant(), _END_OF_TIME)
         end, now = _moment(self.end, env), env[0].context.now
@@ -81,6 +81,14 @@ class Interval:
         if end.instant() < start.instant():
             raise EvaluationError(f"history() ends before it starts: {end}, started at {start}")
         return _active(documents, start.instant(), end.instant())
+
+
+def _counted(env: Env, documents: Iterator[Document]) -> Iterator[Document]:
+    """Count also those revisions as work that are passed over."""
+    visit = env[0].visit
+    for document in documents:
+        visit()
+        yield document
 
 
 def _active(documents: Iterator[Document], start: object, end: object) -> Iterator[Document]:
@@ -128,7 +136,8 @@ class AsOf:
         else:
             instant = moment.instant()
             versions = last_versions(
-                context.history(table, document_id), lambda d: d.tx_time is not None and d.tx_time.instant() <= instant
+                _counted(env, context.history(table, document_id)),
+                lambda d: d.tx_time is not None and d.tx_time.instant() <= instant,
             )
         return (version for version in versions if version.data is not None)
 

@@ -102,3 +102,13 @@ def test_a_watch_is_asked_between_visits_and_ends_the_statement() -> None:
     assert watch.seen == 778
     assert given("COLL_COUNT(?)", Limits(), NUMBERS, watch) == [2_000]
     assert watch.seen == 0
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["history(T, `2020-01-01T00:00:00Z`, `2020-01-02T00:00:00Z`)", "T AS OF `2020-01-01T00:00:00Z`"],
+)
+def test_revisions_that_are_passed_over_are_work_too(source: str) -> None:
+    world = PlainWorld({"T": [{"n": n} for n in range(50)]}, limits=Limits(visits_per_statement_max=30))
+    with pytest.raises(LimitExceededError, match="visits_per_statement_max is 30, asked for 31"):
+        world.rows(f"SELECT * FROM {source} AS h")
