@@ -253,7 +253,7 @@ class _Queues:
                 self._paused.discard(partition)
             self._read(partition)
         record = queue.popleft()
-        self._held[partition] -= len(record.value or b"")
+        self._held[partition] -= _size_of(record)
         return record
 
     def close(self) -> None:
@@ -279,7 +279,7 @@ class _Queues:
             self._consumer.pause([TopicPartition(*partition)])
             return
         self._queues[partition].append(record)
-        self._held[partition] += len(record.value or b"")
+        self._held[partition] += _size_of(record)
         if self._held[partition] > self._held_max and partition != wanted and partition not in self._paused:
             self._consumer.pause([TopicPartition(*partition)])
             self._paused.add(partition)
@@ -296,6 +296,11 @@ def _another(summary: Block, record: ReadRecord, wanted: str, found: RevisionRec
         f"{found.table_name}, document {found.revision.id} version {found.revision.version}, of block {found.block_address.sequence_no}",
         address=summary.address,
     )
+
+
+def _size_of(record: ReadRecord) -> int:
+    """Give the bytes of a record that count: its value, and its proof, which is about as large."""
+    return len(record.value or b"") + sum(map(len, record.headers.values()))
 
 
 def _with_content(revision: Revision, found: RevisionRecord) -> Revision:

@@ -36,15 +36,17 @@ class StreamEnds:
         """Make the topics that are not there, each with its number of partitions.
 
         Raises:
-            TopicSettingsError: one is there, made by somebody else (a consumer that came first, say), and would lose history.
+            TopicSettingsError: somebody else (a consumer that came first, say) made one, and it would lose history.
         """
         there = self._broker.topics()
-        for topic, settings in self._broker.settings(t for t in topics if t in there and t not in self.counts).items():
+        for topic in topics.keys() - there.keys():
+            self._broker.create_topic(topic, topics[topic], topic_settings(self._message_bytes_max))
+        new = topics.keys() - self.counts.keys()
+        for topic, settings in self._broker.settings(new).items():
             check_settings(topic, settings, self._message_bytes_max, self._broker.bootstrap_servers)
-        for topic, partitions in topics.items():
-            if topic not in there:
-                self._broker.create_topic(topic, partitions, topic_settings(self._message_bytes_max))
-                there[topic] = partitions
+        if topics.keys() - there.keys():
+            there = self._broker.topics()  # how many partitions they have, whoever was faster
+        for topic in topics:
             self.counts.setdefault(topic, there[topic])
             self._log.setdefault(topic, [0] * there[topic])
             if topic != self._names.block_summary:
