@@ -173,7 +173,12 @@ class Compiler:
     def _subquery(self, node: Subquery, scope: Scope) -> Code:
         query, correlated = self.query(node.query, scope)
         evaluate = subqueries.all_rows(query, kept=not correlated)
-        if query.columns is not None and len(query.columns) == 1:
+        if query.columns is not None:
+            if len(query.columns) > 1:
+                self.refuse(
+                    f"a query of {len(query.columns)} columns where one value is wanted; SELECT VALUE gives a bag",
+                    node.at,
+                )
             evaluate = subqueries.scalar(query)
         return Code(evaluate if correlated else self.once(evaluate))
 
