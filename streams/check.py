@@ -37,16 +37,24 @@ class Report:
 
 
 def check_stream(
-    broker: Broker, names: TopicNames, journal: JournalReader | None, progress: Progress | None = None
+    broker: Broker,
+    names: TopicNames,
+    journal: JournalReader | None,
+    progress: Progress | None = None,
+    *,
+    through: int | None = None,
 ) -> Report:
     """Read the whole stream and compare it with the journal, if there is one.
+
+    Args:
+        through: the block that must be there at least; None: the journal's last one as it stands now, published or not.
 
     Raises:
         IntegrityError: the first difference.
         ForeignStreamError: a record that no publisher of Strandline wrote; or there is no stream.
         KafkaUnavailableError, BrokerError
     """
-    tip = journal.tip_sequence_no() if journal else -1
+    tip = through if through is not None else journal.tip_sequence_no() if journal else -1
     expected = _blocks_as_they_come(journal) if journal else None
     blocks = revisions = 0
     last: Block | None = None

@@ -113,9 +113,10 @@ def check_stream(
     with _errors_told(), progress_bar() as progress:
         broker, names = _stream(kafka, config, prefix, ledger)
         journal = JournalReader.open(data / ledger) if data else None
-        if journal:
-            wait_until_published(broker, names, journal.tip_sequence_no(), _PATIENCE_S)
-        report = check(broker, names, journal, progress)
+        tip = journal.tip_sequence_no() if journal else None  # the ledger may go on meanwhile
+        if tip is not None:
+            wait_until_published(broker, names, tip, _PATIENCE_S)
+        report = check(broker, names, journal, progress, through=tip)
     typer.echo(f"{report.blocks} blocks, {report.revisions} revisions: each is there once, in order, and proved")
     if report.tip:
         typer.echo(f"last block {report.tip}, hash {report.block_hash.hex()}")

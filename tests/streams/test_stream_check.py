@@ -247,6 +247,17 @@ def test_records_that_are_published_again_in_another_format_are_right(world: Wor
     assert world.check().revisions == 25
 
 
+def test_blocks_that_are_committed_while_the_check_begins_may_be_on_their_way(world: World) -> None:
+    world.commit(20)
+    world.publish()
+    world.commit(1)
+    reader = JournalReader.open(world.directory)
+    assert check_stream(world.broker, world.names, reader, through=19).blocks == 20
+    with pytest.raises(IntegrityError, match="block 20 is not in the topics"):
+        check_stream(world.broker, world.names, reader, through=20)
+    reader.close()
+
+
 def append(world: World, record: Record) -> None:
     """Write a record to the end of its partition, as a program that is no publisher might."""
     foreign = world.foreign_producer()
