@@ -140,7 +140,7 @@ def test_ctrl_c_ends_the_waiting_for_a_stream(stream: Stream, tmp_path: Path) ->
     ("more", "complaint"),
     [
         (("--deliver", "letters"), "--deliver needs a projection with actions"),
-        (("--config", "nonsense"), "--config takes KEY=VALUE"),
+        (("--config", "nonsense"), "--config is not KEY=VALUE"),
         (("--skip", "a"), "--skip takes DOCUMENT_ID:VERSION"),
         (("--config", "no.such.key=1"), "no.such.key"),
     ],
