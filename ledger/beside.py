@@ -112,7 +112,7 @@ class Beside:
         snapshot = self._views.snapshot()
         try:
             transaction, now = self._transaction(snapshot, transaction_id, deadline)
-            plan = self._plans.plan(text, snapshot.catalog)
+            plan = self._plans.plan(text, snapshot.catalog, snapshot)
             if not plan.read_only:
                 raise PlanError("only a query can be read as a stream; this statement writes")
             stream = RowStream(

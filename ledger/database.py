@@ -244,7 +244,7 @@ class Database:
         if not self.is_read_only(statements):
             return False
         with self._views.snapshot() as snapshot:
-            return any(self._plans.plan(text, snapshot.catalog).scans for text, _ in statements)
+            return any(self._plans.plan(text, snapshot.catalog, snapshot).scans for text, _ in statements)
 
     def start_transaction(self) -> InteractiveTransaction:
         """Begin an interactive transaction.

@@ -53,8 +53,8 @@ def run_statement(
     """
     # A catalogue with own DDL in it has no version that a cache could go by.
     own = transaction.has_own_ddl
-    catalog = transaction.catalog
-    plan = make_plan(plans.parse(text), catalog, counts=transaction) if own else plans.plan(text, catalog, transaction)
+    catalog, counts = transaction.catalog, transaction.counts
+    plan = make_plan(plans.parse(text), catalog, counts=counts) if own else plans.plan(text, catalog, counts)
     return transaction.execute(text, plan, parameters, started)
 
 
@@ -175,6 +175,11 @@ class Transaction:
     def catalog(self) -> Catalog:
         return self._view.catalog
 
+    @property
+    def counts(self) -> Reader:
+        """For choosing plans: what is asked of it is not noted as read."""
+        return self._view
+
     def document(self, table: Table, document_id: str) -> Document | None:
         return index_reads.noted_document(self._view, self.reads, table, document_id)
 
@@ -200,10 +205,6 @@ class Transaction:
 
     def count(self, table: Table) -> int:
         self.reads.keys.add(("count", table.table_id))
-        return self._view.count(table.table_id)
-
-    def document_count(self, table: Table) -> int:
-        """Give `count` for choosing plans: it is not noted as read."""
         return self._view.count(table.table_id)
 
     def index_counts(self, table: Table, index: Index) -> IndexCounts:

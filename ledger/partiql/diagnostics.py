@@ -25,7 +25,9 @@ _SAMPLED = 100
 def index_advice(stored: Stored, hints: Sequence[Hint]) -> Iterator[str]:
     """Give the CREATE INDEX statements that would make a scan needless: over what is compared with `=`, then one range."""
     equal, ranged = _split(stored, hints)
-    keys = (*equal, *(path for path in ranged[:1] if path not in equal))
+    keys = [*equal, *(path for path in ranged[:1] if path not in equal)]
+    through_lists = [path for path in keys if EACH in path]
+    keys = [path for path in keys if path not in through_lists[1:]]  # an index goes through one list at most
     if keys:
         yield f"CREATE INDEX ON {expr_of(((stored.table.name,),))[1:-1]} ({expr_of(keys)[1:-1]})"
         return
@@ -66,8 +68,8 @@ def telling_unknown_fields(below: Rows, scanned: Sequence[tuple[Table, tuple[Ind
         run: Run = env[0]
         for table, paths in () if found else scanned:
             if table.name not in run.sampled:
-                run.sampled.add(table.name)
-                run.hints += _unknown_fields(run, table, paths)
+                run.sampled |= {table.name}
+                run.hints += tuple(_unknown_fields(run, table, paths))
 
     return rows
 

@@ -15,11 +15,11 @@ __all__ = ["FETCH", "HOLD", "LOOK_UP", "PASSING", "PROBE", "SORT", "Basis", "Cou
 
 
 class Counts(Protocol):
-    """What is kept of sizes. To ask is cheap, and is no read that could conflict."""
+    """What a reader of the ledger keeps of sizes. To ask is cheap, and is no read that could conflict."""
 
-    def document_count(self, table: Table) -> int: ...
+    def count(self, table_id: str) -> int: ...
 
-    def index_counts(self, table: Table, index: Index) -> IndexCounts: ...
+    def index_counts(self, index_id: str) -> IndexCounts: ...
 
 
 Basis: TypeAlias = "tuple[tuple[Table, Index | None, int], ...]"
@@ -80,8 +80,8 @@ class Estimates:
 
 def _now(counts: Counts, table: Table, index: Index | None) -> IndexCounts:
     if index is not None:
-        return counts.index_counts(table, index)
-    documents = counts.document_count(table)
+        return counts.index_counts(index.index_id)
+    documents = counts.count(table.table_id)
     return IndexCounts(documents, documents)
 
 

@@ -25,6 +25,8 @@ _STEP_MAX = 15
 _ROW_BYTES = 64
 """What a row takes beside its values: its place in a list or table, its own head."""
 
+_NOTHING: frozenset[str] = frozenset()
+
 
 class Watch(Protocol):
     """Whoever may end a statement while it runs."""
@@ -60,8 +62,8 @@ class Run:
         self.documents_read = self.look_ups = self.type_errors = self.visits = self.held_bytes = 0
         self.look_at = limits.visits_per_statement_max if watch is None else watch.look(0)
         self.scans: list[str] = []
-        self.hints: list[str] = []  # for people
-        self.sampled: set[str] = set()  # names of tables whose fields were looked at for a hint
+        self.hints: tuple[str, ...] = ()  # for people
+        self.sampled: frozenset[str] = _NOTHING  # names of tables whose fields were looked at for a hint
         self.last_error: MistypedError | None = None
 
     def mistyped(self, error: MistypedError) -> Missing:

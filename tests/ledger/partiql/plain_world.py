@@ -48,7 +48,7 @@ class PlainWorld:
         self.limits = limits or Limits()
         self.revisions: dict[str, dict[str, list[Document]]] = {}
         self._naive = naive
-        self._counts = self if counted else None
+        self.counts = PlainCounts(self) if counted else None
         self._count = self._blocks = 0
         self.calls: list[str] = []
         for name, documents in (tables or {}).items():
@@ -60,14 +60,14 @@ class PlainWorld:
         self.calls.clear()
 
     def execute(self, text: str, *parameters: Value) -> partiql.Result:
-        plan = partiql.make_plan(partiql.parse(text), self.catalog, counts=self._counts, naive=self._naive)
+        plan = partiql.make_plan(partiql.parse(text), self.catalog, counts=self.counts, naive=self._naive)
         return partiql.execute(plan, parameters, self, self.limits)
 
     def rows(self, text: str, *parameters: Value) -> list[Value]:
         return self.execute(text, *parameters).rows
 
     def documents(self, name: str) -> list[Struct]:
-        return [d.data for d in self.scan(self.catalog.by_name[name]) if d.data is not None]
+        return [d.data for d in self._current(self.catalog.by_name[name]) if d.data is not None]
 
     # StatementContext.
 
@@ -115,9 +115,6 @@ class PlainWorld:
 
     def count(self, table: Table) -> int:
         self.calls.append("count")
-        return sum(1 for _ in self._current(table))
-
-    def document_count(self, table: Table) -> int:
         return sum(1 for _ in self._current(table))
 
     def index_counts(self, table: Table, index: Index) -> IndexCounts:
@@ -218,6 +215,21 @@ class PlainWorld:
         block, time = BlockAddress(STRAND, self._blocks), moment(self._blocks % 60)
         block_hash = bytes([self._blocks % 256]) * 32
         return Document(table.table_id, document_id, version, data, None, block_hash, block, time, "X" * 22)
+
+
+class PlainCounts:
+    """What a world keeps of sizes, for choosing plans."""
+
+    def __init__(self, world: PlainWorld) -> None:
+        self._world = world
+
+    def count(self, table_id: str) -> int:
+        return len(self._world.documents(self._world.catalog.by_id[table_id].name))
+
+    def index_counts(self, index_id: str) -> IndexCounts:
+        tables = self._world.catalog.by_id.values()
+        table, index = next((t, i) for t in tables for i in t.indexes if i.index_id == index_id)
+        return self._world.index_counts(table, index)
 
 
 def _entries(index: Index, document: Document) -> Iterator[tuple[bytes, ...]]:

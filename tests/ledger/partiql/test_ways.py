@@ -304,12 +304,12 @@ def test_a_plan_that_chose_by_counts_is_made_anew_when_they_change() -> None:
         {"T": [{"kind": i, "number": i % 2} for i in range(100)]}, {"T": ["kind", "number"]}, counted=True
     )
     plans, text = partiql.PlanCache(), "SELECT * FROM T WHERE kind = ? AND number = ?"
-    first = plans.plan(text, world.catalog, world)
-    assert plans.plan(text, world.catalog, world) is first
+    first = plans.plan(text, world.catalog, world.counts)
+    assert plans.plan(text, world.catalog, world.counts) is first
     table = world.catalog.by_name["T"]
     for i in range(500):
         world.insert(table, {"kind": 1, "number": i})
-    second = plans.plan(text, world.catalog, world)
+    second = plans.plan(text, world.catalog, world.counts)
     assert second is not first
     reads = [partiql.execute(plan, [1, 7], world, Limits()).statistics.documents_read for plan in (first, second)]
     assert reads == [501, 1]
@@ -317,4 +317,4 @@ def test_a_plan_that_chose_by_counts_is_made_anew_when_they_change() -> None:
 
 def test_a_plan_without_a_choice_asks_for_no_counts() -> None:
     world = PlainWorld(TABLES, {"T": ["a"]}, counted=True)
-    assert partiql.PlanCache().plan("SELECT * FROM T WHERE a = ? AND b = ?", world.catalog, world).basis == ()
+    assert partiql.PlanCache().plan("SELECT * FROM T WHERE a = ? AND b = ?", world.catalog, world.counts).basis == ()
