@@ -2,8 +2,9 @@
 
 400  the statement, a value or the request is wrong        409  a conflict, or there is one already
 404  no such ledger, block, document or path               413  a limit was exceeded
-422  the idempotency key belongs to other statements       503  the ledger cannot commit now; Retry-After says when to ask
-500  damage, or a mistake of ours (an id to look for in the log, never its text)
+422  the idempotency key belongs to other statements       503  the ledger cannot commit now, or the statement was cancelled;
+500  damage, or a mistake of ours (an id to look for                 Retry-After says when to ask
+     in the log, never its text)
 """
 
 from __future__ import annotations
