@@ -17,8 +17,7 @@ FILE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 70
 FILE_BYTES_MAX = 512 * 1024
 
-LONG_FILES: dict[str, str] = {
-}
+LONG_FILES: dict[str, str] = {}
 """Files over 400 lines: path -> why it is one thing."""
 
 SLEEPS: dict[str, str] = {
