@@ -282,7 +282,7 @@ def _limits(settings: list[str]) -> Limits:
             raise typer.BadParameter(
                 f"limit {name} is a number of type {kinds[name].__name__}, not {value!r}"
             ) from None
-        if changed[name] <= 0:
+        if not changed[name] > 0:  # so that NaN, of which no time ever comes, is refused too
             raise typer.BadParameter(f"limit {name} is above 0, not {value}")
     return dataclasses.replace(default, **changed)
 

@@ -132,6 +132,7 @@ def test_a_directory_that_is_served_already_is_refused(serve, tmp_path):
         (["--limit", "nonsense=1"], b"there is no limit"),
         (["--limit", "documents_per_transaction_max=many"], b"not 'many'"),
         (["--limit", "documents_per_transaction_max=0"], b"above 0"),
+        (["--limit", "read_s_max=nan"], b"above 0"),
         (["--port", "99999"], b"65535"),
     ],
 )
