@@ -139,7 +139,10 @@ class Beside:
         try:
             with self.running(deadline), self._views.snapshot() as snapshot:
                 transaction, now = self._transaction(snapshot, transaction_id, deadline, session)
-                results = [run_statement(self._plans, transaction, text, values, now) for text, values in statements]
+                # Over what it did itself under this id it might fail: then the committer has its outcome, and only that counts.
+                known = transaction_id is not None and snapshot.sequence_of_transaction(transaction_id) is not None
+                todo = () if known else statements
+                results = [run_statement(self._plans, transaction, text, values, now) for text, values in todo]
             waiter = Waiter()
             request = Commit(
                 waiter.notify,

@@ -300,11 +300,17 @@ class Database:
         """End the reads and streams of all threads; nothing new can be read afterwards. The ledger is about to be closed."""
         self._beside.close()
 
-    def close(self) -> None:
-        """Cancel what other threads read, settle what was submitted, then close. Closing twice does nothing."""
+    def close(self, *, finish_indexes: bool = False) -> None:
+        """Cancel what other threads read, settle what was submitted, then close. Closing twice does nothing.
+
+        Args:
+            finish_indexes: first build to the end what CREATE INDEX began; else that goes on at the next open.
+        """
         self._beside.close()
         if not self._committer.stop():
             return
+        if finish_indexes:
+            self._views.finish_building()
         self._views.close()
         self._journal.close()
 

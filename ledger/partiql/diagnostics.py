@@ -9,6 +9,7 @@ from ledger.catalog import EACH, IndexKey, Table, expr_of
 from ledger.partiql.code import Env, Rows
 from ledger.partiql.comparison import bare
 from ledger.partiql.hints import Either, Equality, Hint
+from ledger.partiql.lexer import RESERVED
 from ledger.partiql.navigation import elements_of, is_struct
 from ledger.partiql.run import Run
 from ledger.partiql.scope import did_you_mean
@@ -29,10 +30,19 @@ def index_advice(stored: Stored, hints: Sequence[Hint]) -> Iterator[str]:
     through_lists = [path for path in keys if EACH in path]
     keys = [path for path in keys if path not in through_lists[1:]]  # an index goes through one list at most
     if keys:
-        yield f"CREATE INDEX ON {expr_of(((stored.table.name,),))[1:-1]} ({expr_of(keys)[1:-1]})"
+        paths = ", ".join(map(_typed, keys))
+        yield f"CREATE INDEX ON {_typed((stored.table.name,))} ({paths})"
         return
     for branch in next((hint.branches for hint in hints if isinstance(hint, Either)), ()):
         yield from index_advice(stored, branch)
+
+
+def _typed(path: IndexKey) -> str:
+    """Give a path as a statement takes it: reserved words, too, stand in double quotes there."""
+    steps = (
+        f'"{step}"' if step is not EACH and step.lower() in RESERVED else expr_of(((step,),))[1:-1] for step in path
+    )
+    return ".".join(steps).replace(".[*]", "[*]")
 
 
 def _split(stored: Stored, hints: Sequence[Hint]) -> tuple[list[IndexKey], list[IndexKey]]:

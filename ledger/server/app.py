@@ -103,7 +103,9 @@ async def _send_parts(answer: StreamAnswer, send: Callable[[Mapping[str, Any]], 
     headers = [(b"content-type", answer.content_type.encode())]
     try:
         async with aclosing(answer.parts) as parts, asyncio.timeout(answer.seconds):
+            first = await anext(parts)  # before anything is sent: what never began would not be ended by its closing
             await send({"type": "http.response.start", "status": 200, "headers": headers})
+            await send({"type": "http.response.body", "body": first, "more_body": True})
             async for part in parts:
                 await send({"type": "http.response.body", "body": part, "more_body": True})
             await send({"type": "http.response.body", "body": b""})

@@ -53,4 +53,5 @@ class Local:
         return self._database.receipt(document_id, version, tip)
 
     def close(self) -> None:
-        self._database.close()
+        """Nobody else has the ledger open, so nobody else would finish an index."""
+        self._database.close(finish_indexes=True)

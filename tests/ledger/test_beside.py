@@ -187,6 +187,16 @@ def test_two_who_run_beside_with_one_id_commit_once(
     assert slow.result().block_address == first.block_address
 
 
+def test_who_comes_beside_after_the_first_of_its_id_has_committed_gets_that_outcome(db: ledger.Database) -> None:
+    """The committer gave both back before one of them committed; the second would fail on the document of the first."""
+    db.execute("CREATE UNIQUE INDEX ON Other (k)")
+    statements = [("INSERT INTO Other SELECT VALUE {'k': COUNT(*)} FROM ? AS a, ? AS b", [MANY[:100], MANY[:100]])]
+    first = db.execute_beside(statements, id_of_text("k"))
+    again = db.execute_beside(statements, id_of_text("k"))
+    assert (first.replayed, again.replayed) == (False, True)
+    assert again.block_address == first.block_address
+
+
 def test_the_id_of_an_open_transaction_is_not_free(db: ledger.Database) -> None:
     with db.start_transaction() as txn:
         txn.execute_statement("INSERT INTO Other ?", {"n": 1})

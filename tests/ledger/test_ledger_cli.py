@@ -289,3 +289,13 @@ def test_a_query_that_fails_in_the_middle_says_so_after_its_rows(run, data, star
         assert done.stdout == "[0]\n"
         assert "EvaluationError" in done.stderr
         assert "LIMIT takes an int" in done.stderr
+
+
+def test_an_index_that_the_command_line_made_of_a_large_table_is_there_for_the_next_command(run, data):
+    with ledger.open(data / "vehicles") as database:
+        for _ in range(30):
+            database.execute("INSERT INTO Vehicle ?", [{"Make": "Audi"}] * 40)
+    there = ("--data", data, "--ledger", "vehicles")
+    assert run("execute", "CREATE INDEX ON Vehicle (Make)", *there).exit_code == 0
+    looked_up = run("execute", "SELECT COUNT(*) AS n FROM Vehicle WHERE Make = ?", '"BMW"', *there)
+    assert "documents read: 0; look-ups: 1" in looked_up.stderr

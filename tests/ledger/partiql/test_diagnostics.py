@@ -53,6 +53,15 @@ def test_the_advice_helps(world: PlainWorld) -> None:
     assert (result.statistics.documents_read, result.statistics.scans, result.statistics.hints) == (1, (), ())
 
 
+def test_the_advice_can_be_typed_where_names_are_reserved_words() -> None:
+    world = PlainWorld({"T": [{"Year": 2011, "cars": [{"Key": {"Value": 1}}]}]})
+    statement = 'SELECT 1 FROM T AS t, @t.cars AS c WHERE t.Year = 2011 AND c.Key."Value" = 1'
+    (advice,) = world.execute(statement).statistics.hints
+    assert advice == 'CREATE INDEX ON T ("Year", cars[*]."Key"."Value")'
+    partiql.execute(partiql.make_plan(partiql.parse(advice), world.catalog), [], world, world.limits)
+    assert world.execute(statement).statistics.scans == ()
+
+
 @pytest.mark.parametrize(
     ("statement", "hint"),
     [

@@ -2,8 +2,10 @@
 
 import http.client
 import json
+import logging
 import signal
 import socket
+import threading
 
 import pytest
 from server_client import Api
@@ -11,6 +13,7 @@ from server_client import Api
 from ledger.limits import Limits
 
 NUMBERS = list(range(3_000))
+LARGE = "SELECT VALUE ? FROM ? AS a"
 ENDLESS = "SELECT COUNT(*) AS n FROM ? AS a, ? AS b, ? AS c, ? AS d"
 ENDLESS_ROWS = "SELECT a, b, c FROM ? AS a, ? AS b, ? AS c"
 ENDLESS_WRITE = "UPDATE Vehicle AS v SET v.n = (SELECT COUNT(*) FROM ? AS a, ? AS b, ? AS c, ? AS d) WHERE v.VIN = 'a'"
@@ -43,12 +46,16 @@ def body_of(text, *parameters):
     return json.dumps({"statements": [{"statement": text, "parameters": list(parameters)}]}).encode()
 
 
+def request_of(text, *parameters, accept="application/json"):
+    body = body_of(text, *parameters)
+    head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nAccept: {accept}\r\nContent-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
 def sent(address, text, *parameters, accept="application/json"):
     """Send a statement; give the connection, of which nobody has read yet."""
-    body = body_of(text, *parameters)
     connection = socket.create_connection(address)
-    head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nAccept: {accept}\r\nContent-Length: {len(body)}\r\n\r\n"
-    connection.sendall(head.encode() + body)
+    connection.sendall(request_of(text, *parameters, accept=accept))
     return connection
 
 
@@ -128,6 +135,54 @@ def test_a_query_is_refused_at_its_time(start_server):
     assert (reply.status, reply.error["limit"]) == (413, "read_s_max")
     last = lines_of(api.transact((ENDLESS_ROWS, [NUMBERS] * 3), accept=ROWS))[-1]
     assert last["error"]["limit"] == "read_s_max"
+    api.close()
+    stop()
+
+
+class Told(logging.Handler):
+    """Waits until the server has logged a text."""
+
+    def __init__(self, text):
+        super().__init__()
+        self._text, self.heard = text, threading.Event()
+
+    def emit(self, record):
+        if self._text in record.getMessage():
+            self.heard.set()
+
+    def __enter__(self):
+        logging.getLogger("strandline.server").addHandler(self)
+        return self
+
+    def __exit__(self, *_):
+        logging.getLogger("strandline.server").removeHandler(self)
+
+
+def test_a_stream_that_is_cut_off_before_its_first_part_gives_its_place_back(start_server, monkeypatch):
+    """It waits behind the answer to an earlier request of its connection, which the client does not read."""
+    monkeypatch.setattr("ledger.server.row_streams._LAST_PART_S", 0.2)
+    coordinator, stop = start_server(limits=Limits(read_s_max=1.0))
+    api = Api(coordinator.address)
+    assert api.ask("PUT", "/v1/ledgers/vehicles").status == 201
+    with Told("cut off") as told, sent(coordinator.address, LARGE, "x" * 1_000, NUMBERS * 4) as connection:
+        connection.sendall(request_of(ENDLESS_ROWS, *[NUMBERS] * 3, accept=ROWS))
+        assert told.heard.wait(30)
+    assert coordinator._service.streams == 0
+    api.close()
+    stop()
+
+
+def test_a_client_that_stops_reading_a_large_answer_is_cut_off(start_server, monkeypatch):
+    monkeypatch.setattr("ledger.server.protocol._STALLED_S", 0.3)
+    coordinator, stop = start_server()
+    api = Api(coordinator.address)
+    assert api.ask("PUT", "/v1/ledgers/vehicles").status == 201
+    with Told("takes nothing") as told, sent(coordinator.address, LARGE, "x" * 1_000, NUMBERS * 4) as connection:
+        assert told.heard.wait(30)
+        response = http.client.HTTPResponse(connection)
+        response.begin()
+        with pytest.raises((http.client.IncompleteRead, ConnectionError)):
+            response.read()
     api.close()
     stop()
 
