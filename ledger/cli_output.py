@@ -21,6 +21,10 @@ from ledger.values import Symbol, Timestamp, Value
 __all__ = ["Output", "progress_bar", "show_plan", "show_rows", "warn"]
 
 
+_WIDE = 1_000
+"""Columns where there is no terminal: nothing is folded."""
+
+
 class Output(StrEnum):
     TABLE = "table"
     JSON = "json"
@@ -43,8 +47,9 @@ def show_plan(rows: Iterable[Value], output: Output | None) -> None:
     if output in (Output.JSON, Output.ION) or (output is None and not sys.stdout.isatty()):
         show_rows(rows, output)
         return
+    console = Console() if sys.stdout.isatty() else Console(width=_WIDE)
     for plan in rows:
-        Console().print(_plan_tree(plan), soft_wrap=True)
+        console.print(_plan_tree(plan))
 
 
 def _plan_tree(part: Value) -> Tree:
