@@ -6,13 +6,15 @@ from decimal import Decimal
 
 from ledger.index_key import order_key
 from ledger.query_values import QueryValue
-from ledger.values import Symbol
+from ledger.values import Annotated, Symbol
 
 __all__ = ["group_key"]
 
 
 def group_key(value: QueryValue) -> object:
     """Give what is equal in Python where values are equal under PartiQL's `=`, nulls to each other too; quicker than `order_key`."""
+    if type(value) is Annotated:
+        value = value.value
     kind = type(value)
     if kind is str or kind is int or kind is Decimal or (kind is float and value == value):
         return value
