@@ -60,7 +60,7 @@ class Execution:
         limits: Limits,
         watch: Watch | None = None,
     ) -> None:
-        if len(parameters) != plan.parameter_count:
+        if len(parameters) != plan.parameter_count and not (plan.only_told and not parameters):
             raise StatementError(
                 f"Query expects {plan.parameter_count} parameters, but statement has {len(parameters)}"
             )

@@ -4,7 +4,9 @@ While a statement is compiled for EXPLAIN, whoever makes a generator of rows not
 statements nothing is noted and nothing wrapped. A part's costs include those of the parts below it:
 
     {operator: "index range", table: "T", index: "[a]", condition: "t.a > ?", estimatedRows: 333, estimatedCost: 402,
-     rows: 12, loops: 1, lookUps: 1, documentsRead: 12, timeMicroseconds: 85, children: [...]}
+     rows: 12, loops: 1, lookUps: 1, documentsRead: 12, bytesRead: 1408, timeMicroseconds: 85, children: [...]}
+
+Bytes are those of the documents in Ion binary, by the bound of `ledger.sizes`.
 """
 
 from __future__ import annotations
@@ -14,7 +16,9 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from ledger.partiql.code import Env
+from ledger.partiql.context import Document
 from ledger.query_values import MISSING
+from ledger.sizes import estimated_size
 from ledger.values import Value
 
 __all__ = ["Explainer", "Node"]
@@ -36,10 +40,10 @@ class Node:
 class _Counts:
     """What a part gave and cost in one execution."""
 
-    __slots__ = ("documents_read", "look_ups", "loops", "nanoseconds", "rows")
+    __slots__ = ("bytes_read", "documents_read", "look_ups", "loops", "nanoseconds", "rows")
 
     def __init__(self) -> None:
-        self.loops = self.rows = self.look_ups = self.documents_read = self.nanoseconds = 0
+        self.loops = self.rows = self.look_ups = self.documents_read = self.bytes_read = self.nanoseconds = 0
 
 
 class Explainer:
@@ -76,6 +80,19 @@ class Explainer:
         if below in self._nodes:
             self._nodes[rows] = self._nodes[below]
 
+    def weighed(self, documents: Callable[[Env], Iterator[Document]]) -> Callable[[Env], Iterator[Document]]:
+        """Count the bytes of documents that are read."""
+        if not self._analyze:
+            return documents
+
+        def counted(env: Env) -> Iterator[Document]:
+            run = env[0]
+            for document in documents(env):
+                run.bytes_read += 0 if document.data is None else estimated_size(document.data)
+                yield document
+
+        return counted
+
     def set_apart(self, rows: Callable[..., Any]) -> None:
         """Note that `rows` are those of a subquery: they are part of an expression, so no other rows stand on them."""
         node = self._nodes.get(rows)
@@ -93,7 +110,7 @@ class Explainer:
             counts.loops += 1
             below = rows(env)
             while True:
-                look_ups, documents, started = run.look_ups, run.documents_read, clock()
+                look_ups, documents, size, started = run.look_ups, run.documents_read, run.bytes_read, clock()
                 try:
                     row = next(below)
                 except StopIteration:
@@ -101,6 +118,7 @@ class Explainer:
                 finally:
                     counts.look_ups += run.look_ups - look_ups
                     counts.documents_read += run.documents_read - documents
+                    counts.bytes_read += run.bytes_read - size
                     counts.nanoseconds += clock() - started
                 counts.rows += 1
                 yield row
@@ -123,7 +141,7 @@ def _told(node: Node, env: Env | None, *, timed: bool) -> dict[str, Value]:
     if env is not None and node.slot:
         counts = _Counts() if env[node.slot] is MISSING else env[node.slot]
         struct |= {"rows": counts.rows, "loops": counts.loops}
-        struct |= {"lookUps": counts.look_ups, "documentsRead": counts.documents_read}
+        struct |= {"lookUps": counts.look_ups, "documentsRead": counts.documents_read, "bytesRead": counts.bytes_read}
         if timed:
             struct["timeMicroseconds"] = counts.nanoseconds // 1_000
     if node.children:

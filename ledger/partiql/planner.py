@@ -64,7 +64,8 @@ class Plan:
     `kind`: query, dml, ddl. `tables`: names of the catalogue that it relied on, `information_schema.user_tables` when that is read.
     `scans`: names of tables that it may scan; none if all is looked up. `basis`: the counts by which it chose. `advice`: statements that
     would make its scans needless. `ordered`: its rows have an order; `single`: PIVOT or a lone expression, which gives one value.
-    `run` gives the rows: a query's as they are found, the list of all where something is changed.
+    `only_told`: EXPLAIN, which may do without the parameters. `run` gives the rows: a query's as they are found, the list of all where
+    something is changed.
     """
 
     text: str
@@ -77,6 +78,7 @@ class Plan:
     slot_count: int
     ordered: bool
     single: bool
+    only_told: bool
     run: Callable[[Env], Iterable[Value]]
 
     @property
@@ -127,6 +129,7 @@ def make_plan(
         compiler.next_slot - compiler.first_slot,
         query is not None and query.ordered,
         query.single if query is not None else statement.kind == "query",
+        isinstance(statement.body, Explain) and not statement.body.analyze,
         run,
     )
 

@@ -42,6 +42,7 @@ class Run:
     """One execution of a plan."""
 
     __slots__ = (
+        "bytes_read",
         "context",
         "documents_read",
         "held_bytes",
@@ -60,6 +61,7 @@ class Run:
     def __init__(self, context: StatementContext, limits: Limits, watch: Watch | None = None) -> None:
         self.context, self.limits, self.watch = context, limits, watch
         self.documents_read = self.look_ups = self.type_errors = self.visits = self.held_bytes = 0
+        self.bytes_read = 0  # only EXPLAIN ANALYZE counts them
         self.look_at = limits.visits_per_statement_max if watch is None else watch.look(0)
         self.scans: list[str] = []
         self.hints: tuple[str, ...] = ()  # for people

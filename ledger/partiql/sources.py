@@ -82,7 +82,10 @@ class SourcePlan:
         if way is None:
             compiler.scans[stored.table.name] = None
         view = history.committed_struct if self.kind not in ("table", "as_of") else None
-        return _document_rows(self.slot, way.documents if way else scan(stored), view, predicate)
+        documents = way.documents if way else scan(stored)
+        if compiler.explainer is not None:
+            documents = compiler.explainer.weighed(documents)
+        return _document_rows(self.slot, documents, view, predicate)
 
     def _value_rows(self, predicate: Evaluate) -> Rows:
         assert self.values is not None

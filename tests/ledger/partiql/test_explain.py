@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from plain_world import PlainWorld
 from statements_at_random import CHANGES, DOCUMENTS, ORDERED, QUERIES
 
-from ledger import partiql
-from ledger.errors import LedgerError, ParseError
+from ledger import ion, partiql
+from ledger.errors import LedgerError, ParseError, StatementError
 from ledger.limits import Limits
 from ledger.values import Struct, Value
 
@@ -62,7 +62,8 @@ def test_the_plan_is_told_as_a_tree(statement: str, expected: Any) -> None:
 
 def test_a_part_tells_its_table_index_condition_and_estimate() -> None:
     statement = "EXPLAIN SELECT * FROM T AS t WHERE t.a BETWEEN 1 AND ? AND NOT t.b = 2"
-    plan = explained(PlainWorld(TABLES, INDEXES), statement, None)
+    plan = explained(PlainWorld(TABLES, INDEXES), statement)
+    assert plan == explained(PlainWorld(TABLES, INDEXES), statement, 3)
     assert plan["children"] == [
         {
             "operator": "index range",
@@ -83,7 +84,22 @@ def test_analyze_executes_and_counts_what_each_part_gave() -> None:
     assert (plan["rows"], sort["rows"], loops["rows"]) == (2, 2, 2)
     assert (outer["rows"], outer["loops"], outer["documentsRead"], outer["lookUps"]) == (6, 1, 9, 0)
     assert (inner["rows"], inner["loops"], inner["documentsRead"], inner["lookUps"]) == (2, 6, 2, 6)
+    assert (
+        sort["bytesRead"]
+        == outer["bytesRead"] + inner["bytesRead"]
+        > outer["bytesRead"]
+        >= 9 * len(ion.encode({"a": 1}))
+    )
     assert "timeMicroseconds" not in sort
+
+
+def test_a_plan_that_is_executed_wants_all_its_parameters() -> None:
+    world = PlainWorld(TABLES, INDEXES)
+    for statement in ("EXPLAIN ANALYZE SELECT * FROM T WHERE a = ?", "SELECT * FROM T WHERE a = ?"):
+        with pytest.raises(StatementError, match="expects 1 parameters, but statement has 0"):
+            world.execute(statement)
+    with pytest.raises(StatementError, match="expects 1 parameters, but statement has 2"):
+        world.execute("EXPLAIN SELECT * FROM T WHERE a = ?", 1, 2)
 
 
 def test_analyze_tells_times_by_the_clock_that_it_is_given() -> None:
