@@ -26,12 +26,16 @@ _MIRRORED = {"=": "=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 @dataclass(frozen=True, slots=True)
 class Conjunct:
-    """A condition that every row must meet. `reads`: the slots it needs; `hints`: the look-ups that it allows."""
+    """A condition that every row must meet.
+
+    `reads`: the slots it needs; `hints`: the look-ups that it allows; `never`: it is constant, and no row meets it.
+    """
 
     run: Evaluate
     reads: frozenset[int]
     hints: tuple[Hint, ...] = ()
     node: Expression | None = None
+    never: bool = False
 
 
 def conjuncts_of(compiler: Compiler, condition: Expression | None, scope: Scope) -> tuple[Conjunct, ...]:
@@ -43,7 +47,7 @@ def conjuncts_of(compiler: Compiler, condition: Expression | None, scope: Scope)
     code, reads, hints = _HINTED.get(type(condition), _plain)(compiler, condition, scope)
     if code.constant and compiler.value(code) is True:
         return ()
-    return (Conjunct(code.run, reads, hints, condition),)
+    return (Conjunct(code.run, reads, hints, condition, never=code.constant),)
 
 
 _Hinted = tuple[Code, frozenset[int], tuple[Hint, ...]]

@@ -7,6 +7,7 @@ Rules:
 - A table is looked up, by document id or by index, where a hint says what to look for; else it is scanned. What is not the first, and is
   neither looked up nor small against the look-ups, is held by key if an equality with what came before allows it, and scanned once.
 - A hint on what ranges over a path of a document leads to the document, by an index over those elements.
+- What a constant condition lets nothing through is not read at all.
 - Outer joins keep their place and their own conjuncts: what WHERE says of the kept side is checked below, the rest above.
 """
 
@@ -43,13 +44,20 @@ def joined(compiler: Compiler, plan: FromPlan, conjuncts: Sequence[Conjunct]) ->
     """Give the rows of a part of FROM that meet `conjuncts`."""
     if not isinstance(plan, InnerPlan):
         plan = InnerPlan((plan,))
-    order = Order(compiler, plan, [*plan.on, *conjuncts])
+    conjuncts = [*plan.on, *conjuncts]
+    if any(conjunct.never for conjunct in conjuncts) and not compiler.naive:
+        return compiler.noted(_no_rows, "nothing", **conditions_told([c for c in conjuncts if c.never]))
+    order = Order(compiler, plan, conjuncts)
     left = list(plan.leaves)
     while left:
         leaf = order.next_leaf(left)
         left.remove(leaf)
         order.visit(leaf)
     return order.rows()
+
+
+def _no_rows(_: Env) -> Iterator[None]:
+    return iter(())
 
 
 class _Access(NamedTuple):

@@ -27,6 +27,9 @@ def world() -> PlainWorld:
 @pytest.mark.parametrize(
     ("statement", "parameters", "look_ups", "documents"),
     [
+        ("SELECT * FROM T WHERE 1 = 2", (), 0, 0),
+        ("SELECT * FROM T WHERE c = 'x' AND NULL", (), 0, 0),
+        ("DELETE FROM T WHERE false", (), 0, 0),
         ("SELECT * FROM T WHERE a = 3", (), 1, 1),
         ("SELECT * FROM T WHERE 3 = a", (), 1, 1),
         ("SELECT * FROM T WHERE a = ?", (3,), 1, 1),
@@ -318,3 +321,11 @@ def test_a_plan_that_chose_by_counts_is_made_anew_when_they_change() -> None:
 def test_a_plan_without_a_choice_asks_for_no_counts() -> None:
     world = PlainWorld(TABLES, {"T": ["a"]}, counted=True)
     assert partiql.PlanCache().plan("SELECT * FROM T WHERE a = ? AND b = ?", world.catalog, world.counts).basis == ()
+
+
+def test_a_side_of_an_outer_join_that_can_never_match_is_not_read(world: PlainWorld) -> None:
+    result = world.execute("SELECT p.a, u.k FROM Plain AS p LEFT JOIN U AS u ON false")
+    assert result.rows == [{"a": i, "k": None} for i in range(3)]
+    assert result.statistics.scans == ("Plain",)
+    (plan,) = world.rows("EXPLAIN SELECT * FROM U WHERE 1 = 2")
+    assert plan == {"operator": "select", "children": [{"operator": "nothing", "condition": "1 = 2"}]}
