@@ -85,6 +85,8 @@ def _new_name(parser: QueryParser, what: str) -> str:
         parser.refuse(
             f"{what} has 1-128 letters, digits and _, no digit first, and is not reserved: {name!r}", token.at
         )
+    if name.startswith("_ql_committed_") or name.lower() == "information_schema":
+        parser.refuse(f"{name} would be a table that nobody can write to: the name stands for a view", token.at)
     return name
 
 
