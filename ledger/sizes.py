@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from ledger.errors import LimitExceededError
+from ledger.errors import InvalidValueError, LimitExceededError
 from ledger.values import Annotated, Clob, MultiStruct, Symbol, Value, fields_of
 
 __all__ = ["estimated_size", "size_bound"]
@@ -14,6 +14,11 @@ _CONTAINER = 12
 _LOOKED_INTO_DEPTH = 64
 _DEEP = 64 * 1024
 """What a value counts that is deeper than any document: made by a query, and rare."""
+_ENORMOUS = 64 * 1024 * 1024
+"""Nobody looks further into a value that is so large. A query can make one that holds the same list a billion times."""
+_MORE_THAN_ANY_LIMIT = 1 << 62
+_NOT_REFUSED = 0
+"""Instead of a depth: what is deeper counts `_DEEP`."""
 
 
 def size_bound(value: Value, depth_max: int) -> int:
@@ -21,16 +26,27 @@ def size_bound(value: Value, depth_max: int) -> int:
 
     Raises:
         LimitExceededError: containers stand inside of each other more than `depth_max` deep.
+        InvalidValueError: it is enormous.
     """
-    return _bound(value, depth_max, depth_max)
+    try:
+        return _bound(value, depth_max, depth_max)
+    except _EnormousError:
+        raise InvalidValueError(f"a value of more than {_ENORMOUS} bytes") from None
 
 
 def estimated_size(value: object) -> int:
-    """Give about how many bytes a value, a row or a list of them takes in memory; what is no Ion value counts little."""
+    """Give about how many bytes a value, a row or a list of them takes in memory, or more than any limit.
+
+    What is no Ion value counts little.
+    """
     try:
-        return _bound(value, _LOOKED_INTO_DEPTH, _LOOKED_INTO_DEPTH)  # type: ignore[arg-type]  # any object ends in the last line
-    except LimitExceededError:
-        return _DEEP
+        return _bound(value, _LOOKED_INTO_DEPTH, _NOT_REFUSED)  # type: ignore[arg-type]  # any object ends in the last line
+    except _EnormousError:
+        return _MORE_THAN_ANY_LIMIT
+
+
+class _EnormousError(Exception):
+    """A value has `_ENORMOUS` bytes or more."""
 
 
 def _bound(value: Value, room: int, depth_max: int) -> int:
@@ -52,13 +68,22 @@ def _bound(value: Value, room: int, depth_max: int) -> int:
 
 def _bound_container(value: Value, room: int, depth_max: int) -> int:
     if room == 0:
+        if depth_max == _NOT_REFUSED:
+            return _DEEP
         raise LimitExceededError("value_depth_max", depth_max, depth_max + 1)
+    size = _CONTAINER
     if isinstance(value, dict | MultiStruct):
-        return _CONTAINER + sum(
-            4 * len(name or "") + _CONTAINER + _bound(item, room - 1, depth_max) for name, item in fields_of(value)
-        )
+        for name, item in fields_of(value):
+            size += 4 * len(name or "") + _CONTAINER + _bound(item, room - 1, depth_max)
+            if size > _ENORMOUS:
+                raise _EnormousError
+        return size
     if isinstance(value, list | tuple):
-        return _CONTAINER + sum(_bound(item, room - 1, depth_max) for item in value)
+        for item in value:
+            size += _bound(item, room - 1, depth_max)
+            if size > _ENORMOUS:
+                raise _EnormousError
+        return size
     assert isinstance(value, Annotated)
     names = sum(4 * len(name or "") + _CONTAINER for name in value.annotations)
     return _CONTAINER + names + _bound(value.value, room, depth_max)

@@ -15,11 +15,12 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+from ledger.errors import EvaluationError
 from ledger.partiql.comparison import MistypedError, bare, type_name_of
 from ledger.query_values import MISSING, QueryValue
 from ledger.values import Symbol
 
-__all__ = ["DIGITS", "OPERATORS", "Number", "calculate", "concatenate", "negate"]
+__all__ = ["DIGITS", "OPERATORS", "Number", "calculate", "concatenate", "negate", "product"]
 
 DIGITS = 38
 _CONTEXT = decimal.Context(
@@ -30,6 +31,9 @@ _CONTEXT = decimal.Context(
     traps=[decimal.InvalidOperation, decimal.DivisionByZero, decimal.Overflow],
 )
 Number = int | Decimal | float
+_INT_BITS_MAX = 1 << 20
+_TEXT_CHARACTERS_MAX = 1 << 22
+"""More than any document holds. Nothing ends a statement within one operator, and what is doubled 40 times is a terabyte."""
 
 
 def _truncated_quotient(a: int, b: int) -> int:
@@ -42,10 +46,17 @@ def _remainder(a: int, b: int) -> int:
     return -remainder if a < 0 else remainder
 
 
+def product(a: int, b: int) -> int:
+    """Raises EvaluationError: it is too large."""
+    if a.bit_length() + b.bit_length() > _INT_BITS_MAX:
+        raise EvaluationError(f"the product of two numbers would have more than {_INT_BITS_MAX} bits")
+    return a * b
+
+
 _INT: dict[str, Callable[[int, int], int]] = {
     "+": operator.add,
     "-": operator.sub,
-    "*": operator.mul,
+    "*": product,
     "/": _truncated_quotient,
     "%": _remainder,
 }
@@ -70,6 +81,7 @@ def calculate(sign: str, a: Any, b: Any) -> Number | None:
 
     Raises:
         MistypedError: not numbers, or no such number.
+        EvaluationError: a number that is too large.
     """
     a, b = bare(a), bare(b)
     if a is None or b is None or a is MISSING or b is MISSING:
@@ -104,11 +116,15 @@ def concatenate(a: Any, b: Any) -> str | None:
 
     Raises:
         MistypedError: one of them is not text.
+        EvaluationError: the text would be too long.
     """
     a, b = bare(a), bare(b)
     if a is None or b is None or a is MISSING or b is MISSING:
         return None
-    return _text(a) + _text(b)
+    first, second = _text(a), _text(b)
+    if len(first) + len(second) > _TEXT_CHARACTERS_MAX:
+        raise EvaluationError(f'"||" would give a text of more than {_TEXT_CHARACTERS_MAX} characters')
+    return first + second
 
 
 def _text(value: Any) -> str:

@@ -5,20 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from ledger.errors import EvaluationError
 from ledger.partiql import operators
 from ledger.partiql.code import Code, Env, Evaluate
 from ledger.partiql.comparison import MistypedError, is_absent, text_of
 from ledger.partiql.functions import FUNCTIONS
 from ledger.partiql.navigation import struct_of
+from ledger.partiql.run import Run
 from ledger.partiql.scope import Scope, did_you_mean
 from ledger.partiql.tree.expressions import Aggregate, Call, Container, Expression, Name, StructOf, Window
 from ledger.query_values import MISSING, Bag, QueryValue
-from ledger.values import Sexp
+from ledger.sizes import estimated_size
+from ledger.values import Annotated, MultiStruct, Sexp, fields_of
 
 if TYPE_CHECKING:
     from ledger.partiql.compiler import Compiler
 
 __all__ = ["aggregate", "call", "container", "struct", "struct_of_constant_names", "window"]
+
+_NESTED = frozenset({list, dict, Bag, Sexp, tuple, MultiStruct, Annotated})
+_BUILT_BYTES_MAX = 32 * 1024 * 1024
+_BYTES_OF_VISIT = 1024
 
 
 def call(compiler: Compiler, node: Call, scope: Scope) -> Code:
@@ -90,7 +97,7 @@ def container(compiler: Compiler, node: Container, scope: Scope) -> Code:
     items = compiler.many(node.items, scope)
     runs = [item.run for item in items]
     kind: Callable[[Iterable[Any]], Any] = {"list": list, "bag": Bag, "sexp": Sexp}[node.kind]
-    return compiler.folded(lambda env: kind([run(env) for run in runs]), items, node.at)
+    return compiler.folded(_weighed(lambda env: kind([run(env) for run in runs])), items, node.at)
 
 
 def struct(compiler: Compiler, node: StructOf, scope: Scope) -> Code:
@@ -101,14 +108,45 @@ def struct(compiler: Compiler, node: StructOf, scope: Scope) -> Code:
         for text, (name_node, _) in zip(texts, node.fields, strict=True):
             if text is None:
                 compiler.refuse("a field's name is text", name_node.at)
-        return compiler.folded(struct_of_constant_names(texts, [v.run for v in values]), values, node.at)
+        build_one = struct_of_constant_names(texts, [v.run for v in values])
+        return compiler.folded(_weighed(build_one), values, node.at)
     pairs = [(name.run, value.run) for name, value in zip(names, values, strict=True)]
 
     def build(env: Env) -> QueryValue:
         found = ((_name_text(env, name(env)), value(env)) for name, value in pairs)
         return struct_of((text, value) for text, value in found if text is not None)
 
-    return Code(build)
+    return Code(_weighed(build))
+
+
+def _weighed(build: Evaluate) -> Evaluate:
+    """Look at how large a container is that has others in it, and count that as work: 30 LETs, each of which holds the one before twice,
+    make a billion elements."""
+
+    def weighed(env: Env) -> QueryValue:
+        value = build(env)
+        if any(type(item) in _NESTED for item in _items_of(value)):
+            _weigh(env, value)
+        return value
+
+    return weighed
+
+
+def _items_of(value: Any) -> Iterable[Any]:
+    if type(value) is dict:
+        return value.values()
+    return (item for _, item in fields_of(value)) if type(value) is MultiStruct else value
+
+
+def _weigh(env: Env, value: QueryValue) -> None:
+    size = estimated_size(value)
+    if size > _BUILT_BYTES_MAX:
+        raise EvaluationError(f"a list or struct of more than {_BUILT_BYTES_MAX} bytes would be built")
+    run = env[0]
+    if isinstance(run, Run):
+        run.visits += size // _BYTES_OF_VISIT
+        if run.visits + run.documents_read > run.look_at:
+            run.look()
 
 
 def _field_name(compiler: Compiler, node: Expression, scope: Scope) -> Code:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ledger.index_key import order_key
-from ledger.partiql.arithmetic import OPERATORS
+from ledger.partiql.arithmetic import OPERATORS, product
 from ledger.partiql.code import Env, Evaluate
 from ledger.partiql.comparison import MistypedError, bare, compare, equals, is_absent, text_of, type_name_of
 from ledger.partiql.patterns import like, matcher
@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 _DIRECT = frozenset({str, int, bool})
-_FAST: dict[str, Callable[[Any, Any], Any]] = {"+": operator.add, "-": operator.sub, "*": operator.mul}
+_FAST: dict[str, Callable[[Any, Any], Any]] = {"+": operator.add, "-": operator.sub, "*": product}
 _ORDER: dict[str, Callable[[Any, Any], bool]] = {
     "<": operator.lt,
     "<=": operator.le,

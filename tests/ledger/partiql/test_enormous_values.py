@@ -1,0 +1,67 @@
+"""Short statements that would make enormous values are refused, wherever they run; nobody waits for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import ledger
+from ledger.database import open_ledger
+from ledger.errors import BesideError, EvaluationError, InvalidValueError
+from ledger.partiql import calls
+from ledger.request import OneShot, Waiter
+from ledger.sizes import estimated_size, size_bound
+from ledger.values import Value
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Iterator[ledger.Database]:
+    with open_ledger(tmp_path / "cars") as db:
+        db.execute("CREATE TABLE Vehicle")
+        yield db
+
+
+def doubling(first: str, again: str, times: int = 60) -> str:
+    """Give a FROM whose last variable, `doubled`, is `first`, doubled so often."""
+    steps = [f"{again.format(f'a{i}', f'a{i}')} AS a{i + 1}" for i in range(times)]
+    return f"FROM [1] AS one LET {first} AS a0, {', '.join(steps)}, a{times} AS doubled"
+
+
+@pytest.mark.parametrize(
+    ("first", "again"),
+    [
+        ("'0123456789'", "{} || {}"),
+        ("1234567890", "{} * {}"),
+        ("[1]", "[{}, {}]"),
+        ("[1]", "<<{}, {}>>"),
+        ("[1]", "{{'a': {}, 'b': {}}}"),
+        ("[1]", "{{'a': {}, 'a': {}}}"),
+        ("[1]", "{{'a' || CAST(one AS STRING): {}, 'b': {}}}"),
+    ],
+)
+def test_what_is_doubled_60_times_is_refused_at_once(
+    db: ledger.Database, monkeypatch: pytest.MonkeyPatch, first: str, again: str
+) -> None:
+    monkeypatch.setattr(calls, "_BUILT_BYTES_MAX", 1024 * 1024)
+    with pytest.raises(EvaluationError, match="more than"):
+        db.execute(f"SELECT VALUE doubled {doubling(first, again)}")
+
+
+def test_what_is_doubled_runs_beside_the_committer(db: ledger.Database) -> None:
+    waiter = Waiter()
+    text = f"INSERT INTO Vehicle SELECT VALUE {{'x': doubled}} {doubling('[1]', '[{}, {}]', 20)}"
+    request = OneShot(waiter.notify, statements=[(text, [])])
+    db.submit(request)
+    with pytest.raises(BesideError):
+        waiter.wait(request)
+
+
+def test_nobody_looks_to_the_end_of_an_enormous_value() -> None:
+    value: Value = [1]
+    for _ in range(60):
+        value = [value, value]
+    assert estimated_size(value) > 2**60
+    with pytest.raises(InvalidValueError, match="more than"):
+        size_bound(value, 64)
