@@ -138,7 +138,8 @@ class Committer:
             self.check_alive()
             if self._queue.qsize() >= self._limits.queue_transactions_max:
                 raise LedgerBusyError(f"{self._limits.queue_transactions_max} transactions are waiting to be committed")
-            if request.size and self._queued_bytes + request.size > self._limits.queue_bytes_max:
+            # What is larger than all that may wait comes in when nothing does: it would be told to come back for ever.
+            if self._queued_bytes and request.size > self._limits.queue_bytes_max - self._queued_bytes:
                 maximum = self._limits.queue_bytes_max
                 raise LedgerBusyError(f"{self._queued_bytes} bytes are waiting to be committed, the limit is {maximum}")
             self._queued_bytes += request.size

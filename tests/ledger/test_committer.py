@@ -13,7 +13,7 @@ from ledger.block import Block
 from ledger.errors import InvalidValueError, LedgerBusyError, LimitExceededError, ReadOnlyError
 from ledger.ids import id_of_text
 from ledger.limits import Limits
-from ledger.request import OneShot, Request, StatementText
+from ledger.request import OneShot, Request, StatementText, Waiter
 from ledger.values import Value
 
 UPDATE = "UPDATE Vehicle AS v SET v.Year = 2 WHERE v.VIN = 'a'"
@@ -138,6 +138,14 @@ def test_what_waits_is_bounded_in_bytes(tmp_path: Path) -> None:
             held.set()
             assert settled.wait(10)
             assert last.wait(10)
+
+
+def test_what_is_larger_than_all_that_may_wait_is_taken_when_nothing_waits(tmp_path: Path) -> None:
+    with ledger.open(tmp_path / "cars", limits=Limits(queue_bytes_max=1_000)) as db:
+        waiter = Waiter()
+        request = OneShot(waiter.notify, statements=[("CREATE TABLE Vehicle", [])], size=1_001)
+        db.submit(request)
+        assert waiter.wait(request).block_address is not None
 
 
 def test_a_batch_ends_with_the_transaction_that_fills_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
