@@ -1,3 +1,4 @@
+import threading
 from collections import Counter
 from decimal import Decimal
 
@@ -5,6 +6,7 @@ import pytest
 from server_client import Api, at_once
 
 from ledger import ion, iontext
+from ledger.database import Database
 from ledger.limits import Limits
 from ledger.values import Annotated, Timestamp
 
@@ -220,3 +222,33 @@ def test_a_full_queue_answers_503_and_says_when_to_come_back(start_server):
     assert refused.error["type"] == "LedgerBusyError"
     assert refused.error["retriable"] is True
     assert int(refused.headers["retry-after"]) >= 1
+
+
+def test_large_texts_are_read_in_the_pool_while_the_server_answers_others(api, new_api, monkeypatch):
+    """They write, in one transaction, as small ones would; under a key they do so once."""
+    parsing, go_on, readers = threading.Event(), threading.Event(), []
+    is_read_only = Database.is_read_only
+
+    def held(database, statements):
+        if len(statements) == 5:
+            readers.append(threading.current_thread().name)
+            parsing.set()
+            assert go_on.wait(30)
+        return is_read_only(database, statements)
+
+    monkeypatch.setattr(Database, "is_read_only", held)
+    statements = [("INSERT INTO Vehicle ? -- " + "x" * 20_000, [{"VIN": f"large{n}"}]) for n in range(5)]
+    replies = []
+    sender = threading.Thread(
+        target=lambda: replies.extend(new_api().transact(*statements, Idempotency_Key="large") for _ in range(2))
+    )
+    sender.start()
+    assert parsing.wait(30)
+    assert api.transact("SELECT * FROM Vehicle WHERE VIN = 'nobody'").status == 200
+    go_on.set()
+    sender.join()
+    assert [(reply.status, reply.json.get("replayed")) for reply in replies] == [(200, None), (200, True)]
+    assert replies[0].json["blockAddress"] == replies[1].json["blockAddress"]
+    assert readers
+    assert all(name.startswith("reader") for name in readers)
+    assert len(api.transact("SELECT * FROM Vehicle WHERE VIN = 'large4'").json["results"][0]) == 1
