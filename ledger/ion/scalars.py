@@ -123,7 +123,7 @@ def timestamp_body(value: Timestamp) -> bytes:
             moment -= timedelta(minutes=offset)
         east = _UNKNOWN_OFFSET if offset is None else (_VARIABLE_INTS.get(offset) or _variable_int(offset))
     except (ValueError, TypeError, OverflowError) as error:
-        raise InvalidValueError(f"no timestamp {value!r}: {error}") from error
+        raise InvalidValueError(f"no timestamp: {error}") from error
     year = moment.year
     start = east + (bytes((year >> 7, (year & 0x7F) | 0x80)) if year > 127 else _MARKED[year])
     if precision is not _SECOND:

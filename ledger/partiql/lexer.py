@@ -146,4 +146,4 @@ def _ion(ion: str, text: str, at: int) -> Value:
     try:
         return iontext.parse(ion)
     except InvalidValueError as error:
-        raise error_at(ParseError, f"not Ion text: {error}", text, at) from error
+        raise error_at(ParseError, f"Ion literal: {error}", text, at) from error
