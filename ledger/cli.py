@@ -8,6 +8,7 @@ Results go to stdout, everything said to people to stderr. Imports stand inside 
 from __future__ import annotations
 
 import dataclasses
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 _CHECK_SAYS_NO, _REFUSED = 1, 3
+_READER_GONE = 141
+"""As a shell tells of SIGPIPE."""
 _FILE_DEPTH_MAX = 80
 """A document as deep as documents may be, inside of a receipt."""
 
@@ -310,6 +313,9 @@ def _errors() -> Iterator[None]:
     except IntegrityError as error:
         warn(f"damage: {error}")
         raise typer.Exit(_CHECK_SAYS_NO) from None
+    except BrokenPipeError:  # whoever read our rows has seen enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it flushes at the end
+        raise typer.Exit(_READER_GONE) from None
     except (LedgerError, OSError) as error:
         warn(f"{type(error).__name__}: {error}")
         raise typer.Exit(_REFUSED) from None

@@ -280,6 +280,26 @@ def test_ctrl_c_ends_a_query_whose_rows_are_written_as_they_come(data, start_ser
         assert subprocess.run(again, capture_output=True, timeout=30, check=True).stdout == b'{"VIN":"1N4"}\n'
 
 
+def test_a_reader_that_has_seen_enough_ends_a_query_without_a_word(data):
+    command = [
+        sys.executable,
+        "-m",
+        "strandline",
+        "execute",
+        MANY_ROWS,
+        LIST,
+        LIST,
+        "--ledger",
+        "vehicles",
+        "--data",
+        data,
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b'{"a":0,"b":0}\n'
+        process.stdout.close()
+        assert (process.wait(timeout=30), process.stderr.read()) == (141, b"")
+
+
 @pytest.mark.parametrize("served", [False, True], ids=["directory", "server"])
 def test_a_query_that_fails_in_the_middle_says_so_after_its_rows(run, data, start_server, served):
     with served_or_not(start_server, data, served) as place:
