@@ -14,6 +14,7 @@ from ledger.block import Block, BlockAddress
 from ledger.errors import IntegrityError
 from ledger.journal import JournalReader
 from streams.broker import Broker, Partition
+from streams.errors import KafkaUnavailableError
 from streams.formats import format_of
 from streams.position import ENDS_HEADER, read_position
 from streams.records import Record, records_of
@@ -76,18 +77,31 @@ def check_stream(
 
 
 def wait_until_published(broker: Broker, names: TopicNames, sequence_no: int, timeout_s: float) -> bool:
-    """Wait until block `sequence_no` is in block-summary; False: it did not come in that time."""
+    """Wait until block `sequence_no` is in block-summary; False: it did not come in that time.
+
+    Raises:
+        KafkaUnavailableError: Kafka is away when the time is over; before, it may be starting again.
+    """
     deadline = time.monotonic() + timeout_s
-    block_summary = Partition(names.block_summary, 0)
     while True:
-        if names.block_summary in broker.topics():
-            start = broker.starts([block_summary])[block_summary]
-            end = broker.stable_ends([block_summary])[block_summary]
-            if read_position(broker, block_summary, start, end).sequence_no >= sequence_no:
+        try:
+            if _published_sequence_no(broker, names) >= sequence_no:
                 return True
-        if time.monotonic() > deadline:
-            return False
+            if time.monotonic() > deadline:
+                return False
+        except KafkaUnavailableError:
+            if time.monotonic() > deadline:
+                raise
         broker.admin.poll(0.1)
+
+
+def _published_sequence_no(broker: Broker, names: TopicNames) -> int:
+    block_summary = Partition(names.block_summary, 0)
+    if names.block_summary not in broker.topics():
+        return -1
+    start = broker.starts([block_summary])[block_summary]
+    end = broker.stable_ends([block_summary])[block_summary]
+    return read_position(broker, block_summary, start, end).sequence_no
 
 
 def _blocks_as_they_come(journal: JournalReader) -> Iterator[Block]:
