@@ -54,7 +54,7 @@ _TOKEN = re.compile(
 class Index:
     """An index over one path of the document, or several.
 
-    `status` as QLDB shows it: BUILDING, FINALIZING, ONLINE (only then it serves), FAILED (`message` says why), DELETING.
+    `status` as QLDB shows it: BUILDING, ONLINE (only then it serves), FAILED (`message` says why). FINALIZING and DELETING never come.
     """
 
     index_id: str

@@ -22,6 +22,7 @@ from ledger.errors import IntegrityError, LedgerError
 from ledger.limits import Limits
 
 if TYPE_CHECKING:
+    from ledger.partiql import Statement
     from ledger.server.client import Client
     from ledger.server.local import Local
     from ledger.values import Value
@@ -96,11 +97,13 @@ def execute(
     with a warning if it read a whole table. Exit code 3: the ledger or the server says no, perhaps after some rows.
     """
     from ledger import iontext
+    from ledger.partiql.tree.statements import Explain
 
     with _errors(), _target(data, url, ledger) as target:
         values = [iontext.parse(text) for text in parameters or []]
-        show = show_plan if _is_explained(statement) else show_rows
-        if _is_query(statement):
+        parsed = _parsed(statement)
+        show = show_plan if parsed is not None and isinstance(parsed.body, Explain) else show_rows
+        if parsed is not None and parsed.kind == "query":
             rows = target.rows(statement, values)
             show(rows, output)
             _show_statistics(rows.count, rows.statistics(), None)
@@ -225,18 +228,14 @@ def _value_in(file: BinaryIO) -> Value:
         return Format.ION.read(data, _FILE_DEPTH_MAX)
 
 
-def _is_explained(statement: str) -> bool:
-    return statement.lower().split(maxsplit=1)[:1] == ["explain"]
-
-
-def _is_query(statement: str) -> bool:
+def _parsed(text: str) -> Statement | None:
     from ledger.errors import ParseError
     from ledger.partiql import parse
 
     try:
-        return parse(statement).kind == "query"
+        return parse(text)
     except ParseError:  # whoever executes it says what is wrong: a server may know more of the language
-        return False
+        return None
 
 
 def _show_statistics(count: int, statistics: dict[str, Any], address: dict[str, Any] | None) -> None:

@@ -8,7 +8,7 @@ Rules:
 - A path without `[*]` gives one part: that of its value, where there is nothing that of null. So each document has one entry, and an
   index can give all of a table's documents in order.
 - A path with `[*]` gives one part for each element of the list, equal ones once; what is no list counts as a list of itself, as PartiQL
-  ranges over it, and where there is nothing there is no entry. With several such paths each combination has an entry.
+  ranges over it, and where there is nothing there is no entry. Only one path of an index may be such.
 - A key longer than `EXACT_SIZE` is cut there and its SHA-256 follows: equality stays exact, order holds up to the cut.
 """
 

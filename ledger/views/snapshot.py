@@ -94,8 +94,8 @@ class Snapshot:
             )
 
     def index_look_up(self, index_id: str, key: bytes) -> Iterator[str]:
-        """Give the ids of the documents whose indexed field has that key (`ledger.index_key`), ascending."""
-        prefix = rows.INDEX + index_id.encode() + key
+        """Give the ids of the documents that have an entry with that key (`ledger.index_entries`), ascending."""
+        prefix = rows.index_prefix(index_id) + key
         size = len(prefix) + ID_LENGTH
         for entry in _keys(self._transaction, prefix):
             if len(entry) == size:  # else the key of a longer value, of which this one is the beginning
@@ -105,7 +105,7 @@ class Snapshot:
         self, index_id: str, start: bytes, end: bytes, *, descending: bool = False
     ) -> Iterator[tuple[bytes, str]]:
         """Give (key, document id) of the entries from key `start` up to, not including, `end`; ids ascending in either order of keys."""
-        prefix = rows.INDEX + index_id.encode()
+        prefix = rows.index_prefix(index_id)
         entries = _backwards if descending else _forwards
         for row in entries(self._transaction, prefix + start, prefix + end):
             yield row[_INDEX_PREFIX_SIZE:-ID_LENGTH], row[-ID_LENGTH:].decode()
