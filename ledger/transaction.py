@@ -183,10 +183,7 @@ class Transaction:
     def document(self, table: Table, document_id: str) -> Document | None:
         return index_reads.noted_document(self._view, self.reads, table, document_id)
 
-    def look_up(self, table: Table, index: Index, value: Value) -> Iterator[Document]:
-        return index_reads.documents_with_key(self._view, self.reads, table, index, (value,))
-
-    def look_up_all(self, table: Table, index: Index, values: Sequence[Value]) -> Iterator[Document]:
+    def look_up(self, table: Table, index: Index, values: Sequence[Value]) -> Iterator[Document]:
         return index_reads.documents_with_key(self._view, self.reads, table, index, values)
 
     def index_range(

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import fields, is_dataclass
 
 from ledger.partiql.code import Env, Rows, constant
 from ledger.partiql.comparison import bare
 from ledger.partiql.compiler import Compiler
 from ledger.partiql.scope import Scope, slot_code
 from ledger.partiql.tree.expressions import Expression, Logical, Name
+from ledger.partiql.tree.parts import names_of_parts
 from ledger.partiql.tree.queries import Let
 
 __all__ = ["plan_lets", "split_condition"]
@@ -69,4 +69,5 @@ def _speaks_of(node: object, names: AbstractSet[str]) -> bool:
         return node.text in names
     if isinstance(node, tuple):
         return any(_speaks_of(inner, names) for inner in node)
-    return is_dataclass(node) and any(_speaks_of(getattr(node, f.name), names) for f in fields(node))
+    kind: type = type(node)
+    return any(_speaks_of(getattr(node, name), names) for name in names_of_parts(kind))

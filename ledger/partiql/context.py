@@ -70,15 +70,11 @@ class StatementContext(Protocol):
         """Look one document up by its id."""
         ...
 
-    def look_up(self, table: Table, index: Index, value: Value) -> Iterator[Document]:
-        """Give the documents whose indexed field equals `value` (PartiQL's `=`), in order of document id.
+    def look_up(self, table: Table, index: Index, values: Sequence[Value]) -> Iterator[Document]:
+        """Give the documents whose indexed fields equal `values` (PartiQL's `=`), one for each key of the index, in order of document id.
 
-        For an index of one key. Of elements: the documents that have such an element. Null equals nothing.
+        Of elements: the documents that have such an element. Null equals nothing.
         """
-        ...
-
-    def look_up_all(self, table: Table, index: Index, values: Sequence[Value]) -> Iterator[Document]:
-        """Give the documents whose indexed fields equal `values`, one for each key of the index, in order of document id."""
         ...
 
     def index_range(

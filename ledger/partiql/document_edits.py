@@ -110,6 +110,7 @@ def _path_of(location: _Location) -> Callable[[Env], KeyPath]:
 
 
 def edit(compiler: Compiler, scope: Scope, locations: Locations, node: Operation) -> Apply:
+    """Compile one operation. Raises PlanError: its target is no path into the document."""
     location = locations.of(node.target)
     path = _path_of(location)
     if isinstance(node, SetPath):

@@ -127,10 +127,10 @@ def _documents(
     table: Table, index: Index, equal: Sequence[Equality], ends: _Ends, *, descending: bool, nulls: bool
 ) -> Documents:
     if len(index.keys) == 1 and equal and not equal[0].several:
-        return _look_up(table, index, equal[0].value)
+        return _look_up_one(table, index, equal[0].value)
     values = [hint.value for hint in equal]
     ranged = _range(table, index, ends, descending=descending, nulls=nulls)
-    one = _look_up_all(table, index) if len(equal) == len(index.keys) else ranged
+    one = _look_up(table, index) if len(equal) == len(index.keys) else ranged
     if not any(hint.several for hint in equal):
 
         def documents(env: Env) -> Iterator[Document]:
@@ -152,31 +152,29 @@ def _items(value: QueryValue) -> Sequence[QueryValue]:
     return items if type(items) in (list, Bag, Sexp) else ()
 
 
-def _look_up(table: Table, index: Index, value_of: Evaluate) -> Documents:
+def _look_up_one(table: Table, index: Index, value_of: Evaluate) -> Documents:
+    """The most frequent look-up of all, without a list in between."""
+
     def documents(env: Env) -> Iterator[Document]:
         value = value_of(env)
         if is_absent(value):
             return iter(())
         run = env[0]
         run.look_ups += 1
-        return run.context.look_up(table, index, value)  # type: ignore[no-any-return]
+        return run.context.look_up(table, index, (value,))  # type: ignore[no-any-return]
 
     return documents
 
 
-def _look_up_all(table: Table, index: Index) -> _Found:
-    alone = len(index.keys) == 1
-
-    def look_up_all(env: Env, values: Sequence[QueryValue]) -> Iterator[Document]:
+def _look_up(table: Table, index: Index) -> _Found:
+    def look_up(env: Env, values: Sequence[QueryValue]) -> Iterator[Document]:
         if any(map(is_absent, values)):
             return iter(())
         run = env[0]
         run.look_ups += 1
-        if alone:
-            return run.context.look_up(table, index, values[0])  # type: ignore[no-any-return]
-        return run.context.look_up_all(table, index, values)  # type: ignore[no-any-return]
+        return run.context.look_up(table, index, values)  # type: ignore[no-any-return]
 
-    return look_up_all
+    return look_up
 
 
 def _range(table: Table, index: Index, ends: _Ends, *, descending: bool, nulls: bool) -> _Found:

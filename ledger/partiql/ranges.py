@@ -8,6 +8,7 @@ Rules:
 
 from __future__ import annotations
 
+from decimal import Decimal
 from functools import lru_cache
 
 from ledger.partiql.comparison import MistypedError, bare, text_of
@@ -56,7 +57,7 @@ def _kind_of(value: Value) -> _Range | None:
     found = _KINDS.get(type(value))
     if found is not None:
         return found
-    return _NUMBERS if isinstance(value, int | float) or type(value).__name__ == "Decimal" else None
+    return _NUMBERS if isinstance(value, int | float | Decimal) else None
 
 
 @lru_cache(maxsize=256)

@@ -24,7 +24,7 @@ from ledger.server.row_streams import answer_rows, statistics_struct
 from ledger.server.service import Service
 from ledger.values import Value, ion_type
 
-__all__ = ["outcome_struct", "post_transaction", "statements_of", "statistics_struct", "transaction_id_of_key"]
+__all__ = ["outcome_struct", "post_transaction", "statements_of", "transaction_id_of_key"]
 
 _KEY_CHARACTERS_MAX = 255
 _TEXTS_IN_LOOP_MAX = 64 * 1024

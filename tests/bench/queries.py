@@ -99,7 +99,7 @@ def above_the_store(ours: Strandline, settings: Settings) -> dict[str, float]:
     def store() -> None:
         with database._views.snapshot() as snapshot:
             transaction = Transaction("0" * 22, snapshot, snapshot.sequence_no, now, lambda: "", database.limits)
-            list(transaction.look_up(table, index, f"VIN{chance.randrange(settings.documents):014d}"))
+            list(transaction.look_up(table, index, [f"VIN{chance.randrange(settings.documents):014d}"]))
 
     def whole() -> None:
         ours.run(CASES[LOOK_UP]["strandline"], parameters_of(LOOK_UP, settings.documents, chance))

@@ -49,10 +49,7 @@ class NaiveLedger:
         for document_id, (version, data) in sorted(self.documents[table.table_id].items()):
             yield Document(table.table_id, document_id, version, data)
 
-    def look_up(self, table: Table, index: Index, value: Value) -> Iterator[Document]:
-        raise NotImplementedError("its catalogue has no index")
-
-    def look_up_all(self, table: Table, index: Index, values: Sequence[Value]) -> Iterator[Document]:
+    def look_up(self, table: Table, index: Index, values: Sequence[Value]) -> Iterator[Document]:
         raise NotImplementedError("its catalogue has no index")
 
     def index_range(

@@ -169,7 +169,7 @@ def test_a_range_gives_the_documents_that_a_sorted_list_has(
         assert all(d.data == outcome[d.document_id] for d in answer)
         assert transaction.count(TABLE) == len(outcome)
         if len(equal) == len(index.keys):
-            looked_up = [d.document_id for d in transaction.look_up_all(TABLE, index, equal)]
+            looked_up = [d.document_id for d in transaction.look_up(TABLE, index, equal)]
             assert looked_up == sorted({i for _, i in found})
 
 

@@ -76,12 +76,8 @@ class PlainWorld:
         revisions = self.revisions[table.table_id].get(document_id)
         return revisions[-1] if revisions and revisions[-1].data is not None else None
 
-    def look_up(self, table: Table, index: Index, value: Value) -> Iterator[Document]:
+    def look_up(self, table: Table, index: Index, values: Sequence[Value]) -> Iterator[Document]:
         self.calls.append("look_up")
-        return self._by_entries(table, index, lambda parts: _equal(parts, [value]))
-
-    def look_up_all(self, table: Table, index: Index, values: Sequence[Value]) -> Iterator[Document]:
-        self.calls.append("look_up_all")
         return self._by_entries(table, index, lambda parts: _equal(parts, values))
 
     def index_range(
