@@ -168,10 +168,8 @@ class Broker:
             return {}
         try:
             return self._ask_offsets(asked, isolation)
-        except (
-            KafkaUnavailableError
-        ):  # librdkafka may hold on to leaders of before; asking for the topics lets it forget them
-            self.topics()
+        except KafkaUnavailableError:
+            self.topics()  # librdkafka may hold on to leaders of before; this lets it forget them
             return self._ask_offsets(asked, isolation)
 
     def _ask_offsets(self, asked: dict[TopicPartition, OffsetSpec], isolation: IsolationLevel) -> dict[Partition, int]:

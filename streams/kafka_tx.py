@@ -145,9 +145,8 @@ class KafkaTx:
 
     def _delivered(self, error: KafkaError | None, message: Message) -> None:
         if error is not None:
-            if (
-                self._refused is None or self._refused.code() in _PURGED
-            ):  # what was purged, was so because another was refused
+            # What was purged, was so because another was refused.
+            if self._refused is None or self._refused.code() in _PURGED:
                 self._refused = error
             return
         partition = Partition(message.topic() or "", message.partition() or 0)

@@ -128,9 +128,8 @@ class Publisher:
                 self._state.tick()
                 continue
             self._state.published(writer.sequence_no)
-            self._backoff_s = (
-                _BACKOFF_S  # not before: what takes over and then always fails would fill block-summary with OWNER
-            )
+            # Not before: what takes over and then always fails would fill block-summary with OWNER.
+            self._backoff_s = _BACKOFF_S
             if count > _BUSY_BLOCKS:
                 self._stop.wait(max(0.0, began + _BUSY_PERIOD_S - time.monotonic()))
         return True

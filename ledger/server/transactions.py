@@ -113,9 +113,8 @@ def transaction_id_of_key(strand_id: str, key: bytes) -> str:
     Raises:
         InvalidValueError: the key is empty, too long, or not printable ASCII.
     """
-    key = key.strip(
-        b" \t"
-    )  # RFC 9110, 5.5: not part of a field's value; who stands between us and the client may have left it or not
+    # RFC 9110, 5.5: blanks around are not part of a field's value; who stands between us and the client may have left them or not.
+    key = key.strip(b" \t")
     if not 1 <= len(key) <= _KEY_CHARACTERS_MAX or not all(0x20 <= byte < 0x7F for byte in key):
         raise InvalidValueError(
             f"an Idempotency-Key is 1 to {_KEY_CHARACTERS_MAX} characters of printable ASCII, this one has {len(key)} bytes"
