@@ -73,6 +73,11 @@ class Index:
         return expr_of(self.keys)
 
     @property
+    def fields(self) -> frozenset[str]:
+        """Give the document's own fields in which the paths begin."""
+        return frozenset(key[0] for key in self.keys if key[0] is not EACH)
+
+    @property
     def of_elements(self) -> bool:
         """Tell whether a document may have several entries, one for each element of a list, or none."""
         return any(EACH in key for key in self.keys)

@@ -11,7 +11,7 @@ from ledger.index_key import EXACT_SIZE, order_key
 from ledger.index_ranges import KeyRange, after_key, in_order
 from ledger.occ import RangeRead, ReadSet
 from ledger.overlay import Reader
-from ledger.partiql.context import Document
+from ledger.partiql.context import Document, Fields
 from ledger.values import Struct, Value
 
 __all__ = ["check_unique", "conflicting", "documents_in_ranges", "documents_with_key", "noted_document"]
@@ -21,9 +21,11 @@ _DOCUMENTS_NOTED_MAX, _RANGES_NOTED_MAX = 10_000, 2_000
 and checking it quick."""
 
 
-def noted_document(reader: Reader, reads: ReadSet, table: Table, document_id: str) -> Document | None:
+def noted_document(
+    reader: Reader, reads: ReadSet, table: Table, document_id: str, fields: Fields | None = None
+) -> Document | None:
     reads.keys.add(("document", table.table_id, document_id))
-    return reader.document(table.table_id, document_id)
+    return reader.document(table.table_id, document_id, fields)
 
 
 def documents_with_key(
@@ -42,20 +44,38 @@ def documents_with_key(
 
 
 def documents_in_ranges(
-    reader: Reader, reads: ReadSet, table: Table, index: Index, ranges: Sequence[KeyRange], *, descending: bool
+    reader: Reader,
+    reads: ReadSet,
+    table: Table,
+    index: Index,
+    ranges: Sequence[KeyRange],
+    *,
+    descending: bool,
+    fields: Fields | None = None,
 ) -> Iterator[Document]:
-    """Give the documents of ascending ranges in order of the index; through an index of elements each once."""
+    """Give the documents of ascending ranges in order of the index; through an index of elements each once.
+
+    Of a document only `fields` and those of the index need to be read (None: all).
+    """
+    wanted = None if fields is None else fields | index.fields
     turned = reversed(ranges) if descending else ranges
     found = (
         document
         for asked in turned
-        for document in _in_range(reader, reads, table, index, asked, descending=descending)
+        for document in _in_range(reader, reads, table, index, asked, wanted, descending=descending)
     )
     return _each_once(found) if index.of_elements else found
 
 
 def _in_range(
-    reader: Reader, reads: ReadSet, table: Table, index: Index, asked: KeyRange, *, descending: bool
+    reader: Reader,
+    reads: ReadSet,
+    table: Table,
+    index: Index,
+    asked: KeyRange,
+    fields: Fields | None,
+    *,
+    descending: bool,
 ) -> Iterator[Document]:
     """Note what was passed, not what was never asked for."""
     start, end = asked.start, asked.end
@@ -77,9 +97,9 @@ def _in_range(
         count += 1
         if count > _DOCUMENTS_NOTED_MAX:
             reads.keys.add(("table", table.table_id))
-            document = reader.document(table.table_id, document_id)
+            document = reader.document(table.table_id, document_id, fields)
         else:
-            document = noted_document(reader, reads, table, document_id)
+            document = noted_document(reader, reads, table, document_id, fields)
         if document is None:
             continue
         if len(key) > EXACT_SIZE:

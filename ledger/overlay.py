@@ -15,7 +15,7 @@ from typing import Protocol
 
 from ledger.catalog import Catalog, Index, Table
 from ledger.index_entries import entry_changes
-from ledger.partiql.context import Document, IndexCounts
+from ledger.partiql.context import Document, Fields, IndexCounts
 
 __all__ = ["Change", "Overlay", "Reader", "indexed_keys"]
 
@@ -26,9 +26,11 @@ class Reader(Protocol):
     @property
     def catalog(self) -> Catalog: ...
 
-    def document(self, table_id: str, document_id: str) -> Document | None: ...
+    def document(self, table_id: str, document_id: str, fields: Fields | None = None) -> Document | None:
+        """Give a document, of which only `fields` need to be read (None: all)."""
+        ...
 
-    def scan(self, table_id: str) -> Iterator[Document]: ...
+    def scan(self, table_id: str, fields: Fields | None = None) -> Iterator[Document]: ...
 
     def index_look_up(self, index_id: str, key: bytes) -> Iterator[str]: ...
 
@@ -90,15 +92,15 @@ class Overlay:
             for key in come:
                 entries.setdefault(key, {})[document_id] = True
 
-    def document(self, table_id: str, document_id: str) -> Document | None:
+    def document(self, table_id: str, document_id: str, fields: Fields | None = None) -> Document | None:
         changed = self._tables.get(table_id)
         if changed is not None and document_id in changed:
             return changed[document_id]
-        return self._base.document(table_id, document_id)
+        return self._base.document(table_id, document_id, fields)
 
-    def scan(self, table_id: str) -> Iterator[Document]:
+    def scan(self, table_id: str, fields: Fields | None = None) -> Iterator[Document]:
         changed = self._tables.get(table_id)
-        below = self._base.scan(table_id)
+        below = self._base.scan(table_id, fields)
         if not changed:
             return below
         own = [document for _, document in sorted(changed.items()) if document is not None]

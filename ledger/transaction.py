@@ -19,7 +19,7 @@ from ledger.limits import Limits
 from ledger.occ import ReadSet
 from ledger.overlay import Change, Overlay, Reader
 from ledger.partiql import Plan, PlanCache, Result, execute, make_plan
-from ledger.partiql.context import Bound, Document, IndexCounts
+from ledger.partiql.context import Bound, Document, Fields, IndexCounts
 from ledger.partiql.executor import Execution
 from ledger.partiql.history import last_versions
 from ledger.partiql.run import Watch
@@ -196,9 +196,12 @@ class Transaction:
         *,
         descending: bool = False,
         nulls: bool = False,
+        fields: Fields | None = None,
     ) -> Iterator[Document]:
         ranges = key_ranges(index, equal, low, high, nulls=nulls)
-        return index_reads.documents_in_ranges(self._view, self.reads, table, index, ranges, descending=descending)
+        return index_reads.documents_in_ranges(
+            self._view, self.reads, table, index, ranges, descending=descending, fields=fields
+        )
 
     def count(self, table: Table) -> int:
         self.reads.keys.add(("count", table.table_id))
@@ -210,9 +213,9 @@ class Transaction:
     def conflicting(self, table: Table, data: Struct, document_id: str | None = None) -> Document | None:
         return index_reads.conflicting(self._view, self.reads, table, data, document_id)
 
-    def scan(self, table: Table) -> Iterator[Document]:
+    def scan(self, table: Table, fields: Fields | None = None) -> Iterator[Document]:
         self.reads.keys.add(("table", table.table_id))
-        return self._view.scan(table.table_id)
+        return self._view.scan(table.table_id, fields)
 
     def history(self, table: Table, document_id: str | None) -> Iterator[Document]:
         self.reads.keys.add(

@@ -17,7 +17,8 @@ from ledger.partiql import calls, operations, paths, subqueries
 from ledger.partiql.code import Code, Env, Evaluate, FoldingRun, QueryCode, constant
 from ledger.partiql.comparison import MistypedError
 from ledger.partiql.estimates import Counts, Estimates
-from ledger.partiql.explain import Explainer
+from ledger.partiql.explain import Detail, Explainer
+from ledger.partiql.looked_at import LookedAt
 from ledger.partiql.positions import error_at
 from ledger.partiql.scope import Scope
 from ledger.partiql.tree.expressions import (
@@ -44,7 +45,6 @@ from ledger.partiql.tree.expressions import (
 )
 from ledger.partiql.tree.queries import Query
 from ledger.query_values import MISSING, QueryValue
-from ledger.values import Value
 
 if TYPE_CHECKING:
     from ledger.partiql.hints import Hint
@@ -88,13 +88,14 @@ class Compiler:
         self.estimates = Estimates(counts)
         self.next_slot = self.first_slot = 1 + parameter_count
         self.reads: set[int] = set()
+        self.looked_at = LookedAt()
         self.implied: tuple[Hint, ...] = ()  # what a row of the query compiled last says of outer rows
         self.kept_slots: set[int] = set()
         self.makes_foreign = False  # bags, or MISSING inside of collections, may come into results
         self._plan_query = plan_query
 
     def noted(
-        self, rows: Callable[[Env], Iterator[_T]], operator: str, *below: Callable[..., Any], **details: Value
+        self, rows: Callable[[Env], Iterator[_T]], operator: str, *below: Callable[..., Any], **details: Detail
     ) -> Callable[[Env], Iterator[_T]]:
         """Tell EXPLAIN, if it is listening, what `rows` is and what it stands on; give what to run instead of it."""
         return rows if self.explainer is None else self.explainer.note(rows, operator, below, details)

@@ -6,34 +6,72 @@ Every read goes through here, so that the transaction's read set is complete by 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeAlias
 
 from ledger.block import BlockAddress
 from ledger.catalog import Catalog, Index, IndexKey, Table
 from ledger.values import Struct, Timestamp, Value
 
-__all__ = ["Bound", "Document", "IndexCounts", "StatementContext"]
+__all__ = ["Bound", "Commit", "Document", "Fields", "IndexCounts", "StatementContext"]
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
-    """One version of a document as a query sees it.
+class Commit:
+    """What the block of a version says of it. `data_hash`: of redacted data, or of a deletion that had some."""
 
-    `data` None: this version deleted the document (seen only in `history`). The fields after it are None while the
-    version is this transaction's own and not yet committed.
+    block_address: BlockAddress
+    tx_time: Timestamp
+    tx_id: str
+    hash: bytes
+    data_hash: bytes | None = None
+
+
+class Document:
+    """One version of a document as a query sees it. Never changed.
+
+    `data` None: this version deleted the document (seen only in `history`), or its data was redacted. Whoever asked for some
+    fields only may have got no others.
     """
 
-    table_id: str
-    document_id: str
-    version: int
-    data: Struct | None
-    data_hash: bytes | None = None
-    hash: bytes | None = None
-    block_address: BlockAddress | None = None
-    tx_time: Timestamp | None = None
-    tx_id: str | None = None
+    __slots__ = ("_commit", "data", "document_id", "table_id", "version")
+
+    def __init__(
+        self,
+        table_id: str,
+        document_id: str,
+        version: int,
+        data: Struct | None,
+        commit: Commit | Callable[[], Commit] | None = None,
+    ) -> None:
+        """Args: commit: None while the version is this transaction's own; a callable if it is read only when it is asked for."""
+        self.table_id, self.document_id, self.version, self.data = table_id, document_id, version, data
+        self._commit = commit
+
+    @property
+    def commit(self) -> Commit | None:
+        """None while the version is this transaction's own and not yet committed."""
+        found = self._commit
+        if callable(found):
+            found = self._commit = found()
+        return found
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Document) and self._parts() == other._parts()
+
+    def __hash__(self) -> int:
+        return hash((self.table_id, self.document_id, self.version))
+
+    def __repr__(self) -> str:
+        return f"Document{self._parts()}"
+
+    def _parts(self) -> tuple[object, ...]:
+        return self.table_id, self.document_id, self.version, self.data, self.commit
+
+
+Fields: TypeAlias = "frozenset[str]"
+"""Names of fields of a document that somebody looks at."""
 
 
 class Bound(NamedTuple):
@@ -87,6 +125,7 @@ class StatementContext(Protocol):
         *,
         descending: bool = False,
         nulls: bool = False,
+        fields: Fields | None = None,
     ) -> Iterator[Document]:
         """Give the documents whose first keys equal `equal` and whose next key lies between `low` and `high`.
 
@@ -95,6 +134,7 @@ class StatementContext(Protocol):
 
         Args:
             nulls: also those whose next key is null or missing; they come last (descending: first).
+            fields: of a document only these, and those of the index, need to be read; None: all.
         """
         ...
 
@@ -110,8 +150,8 @@ class StatementContext(Protocol):
         """Give a document that has one of the unique keys of `data`, other than document `document_id`."""
         ...
 
-    def scan(self, table: Table) -> Iterator[Document]:
-        """Give every current document of the table, in order of document id."""
+    def scan(self, table: Table, fields: Fields | None = None) -> Iterator[Document]:
+        """Give every current document of the table, in order of document id; of each only `fields` need to be read (None: all)."""
         ...
 
     def history(self, table: Table, document_id: str | None) -> Iterator[Document]:

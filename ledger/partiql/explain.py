@@ -3,17 +3,18 @@
 While a statement is compiled for EXPLAIN, whoever makes a generator of rows notes what it is and which ones it stands on. For all other
 statements nothing is noted and nothing wrapped. A part's costs include those of the parts below it:
 
-    {operator: "index range", table: "T", index: "[a]", condition: "t.a > ?", estimatedRows: 333, estimatedCost: 402,
+    {operator: "index range", table: "T", index: "[a]", condition: "t.a > ?", fields: ["a", "b"], estimatedRows: 333,
      rows: 12, loops: 1, lookUps: 1, documentsRead: 12, bytesRead: 1408, timeMicroseconds: 85, children: [...]}
 
-Bytes are those of the documents in Ion binary, by the bound of `ledger.sizes`.
+Bytes are those of the documents in Ion binary, by the bound of `ledger.sizes`; of documents that are read in part (`fields`) of that part,
+unless they were at hand whole.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from ledger.partiql.code import Env
 from ledger.partiql.context import Document
@@ -21,10 +22,12 @@ from ledger.query_values import MISSING
 from ledger.sizes import estimated_size
 from ledger.values import Value
 
-__all__ = ["Explainer", "Node"]
+__all__ = ["Detail", "Explainer", "Node"]
 
 _T = TypeVar("_T")
 _Rows = Callable[[Env], Iterator[_T]]
+Detail: TypeAlias = "Value | Callable[[], Value]"
+"""What is told of a part; a callable if it is known only when all is compiled, and gives null for nothing."""
 
 
 @dataclass(slots=True, eq=False)
@@ -32,7 +35,7 @@ class Node:
     """A part of a plan. `slot`: where its counts stand in env while it runs."""
 
     operator: str
-    details: dict[str, Value]
+    details: Mapping[str, Detail]
     children: list[Node] = field(default_factory=list)
     slot: int = 0
 
@@ -61,7 +64,7 @@ class Explainer:
         self._roots: dict[Node, None] = {}
 
     def note(
-        self, rows: _Rows[_T], operator: str, below: Sequence[Callable[..., Any]], details: dict[str, Value]
+        self, rows: _Rows[_T], operator: str, below: Sequence[Callable[..., Any]], details: Mapping[str, Detail]
     ) -> _Rows[_T]:
         """Note what `rows` is and what it stands on; give what stands for it."""
         children = [self._nodes[inner] for inner in below if inner in self._nodes]
@@ -127,7 +130,7 @@ class Explainer:
 
     # The tree.
 
-    def tree(self, operator: str, details: dict[str, Value], env: Env | None = None) -> dict[str, Value]:
+    def tree(self, operator: str, details: Mapping[str, Detail], env: Env | None = None) -> dict[str, Value]:
         """Tell the whole statement: what no other part stands on stands below `operator`. `env` of an execution: with its counts."""
         return _told(
             Node(operator, details, sorted(self._roots, key=lambda node: node.operator == "subquery")),
@@ -137,7 +140,9 @@ class Explainer:
 
 
 def _told(node: Node, env: Env | None, *, timed: bool) -> dict[str, Value]:
-    struct: dict[str, Value] = {"operator": node.operator, **node.details}
+    details = {name: detail() if callable(detail) else detail for name, detail in node.details.items()}
+    struct: dict[str, Value] = {"operator": node.operator}
+    struct |= {name: value for name, value in details.items() if value is not None}
     if env is not None and node.slot:
         counts = _Counts() if env[node.slot] is MISSING else env[node.slot]
         struct |= {"rows": counts.rows, "loops": counts.loops}

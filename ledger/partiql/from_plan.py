@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -12,7 +13,7 @@ from ledger.partiql.scope import Scope
 from ledger.partiql.sources import SourcePlan, declare
 from ledger.partiql.tree.queries import From, Source
 
-__all__ = ["FromPlan", "InnerPlan", "JoinPlan", "Leaf", "declare_all"]
+__all__ = ["FromPlan", "InnerPlan", "JoinPlan", "Leaf", "declare_all", "tables_of"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,6 +60,18 @@ class InnerPlan:
 
 Leaf: TypeAlias = "SourcePlan | JoinPlan"
 FromPlan: TypeAlias = "SourcePlan | JoinPlan | InnerPlan"
+
+
+def tables_of(plan: FromPlan) -> Iterator[SourcePlan]:
+    """Give the sources that are tables: as they are now, and no view of them."""
+    if isinstance(plan, InnerPlan):
+        for leaf in plan.leaves:
+            yield from tables_of(leaf)
+    elif isinstance(plan, JoinPlan):
+        yield from tables_of(plan.left)
+        yield from tables_of(plan.right)
+    elif plan.kind == "table":
+        yield plan
 
 
 def declare_all(compiler: Compiler, tree: From, scope: Scope, *, ordinals: bool = False) -> InnerPlan:

@@ -76,6 +76,8 @@ class _Grouping:
             self._add_key(expression, alias)
         if group_by is not None and group_by.group_as is not None:
             compiler.makes_foreign = True
+            for variable in inner.sources:
+                compiler.looked_at.all_of(variable.slot)
             self.group_slot = compiler.slots()
             self.outer.names[group_by.group_as] = slot_code(self.group_slot)
 

@@ -19,6 +19,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from decimal import Decimal
+from typing import TypeAlias
 
 from ledger.block import address_struct
 from ledger.catalog import Table
@@ -32,28 +34,21 @@ from ledger.values import Timestamp, Value
 __all__ = ["AsOf", "Interval", "committed_struct", "last_versions"]
 
 
-_END_OF_TIME = (10**18, 0)
+_END_OF_TIME = (10**18, Decimal(0))
 """Not the transaction's own time: a clock that lags behind the last block must not hide it."""
 
 
 def committed_struct(document: Document) -> dict[str, Value]:
     """Give a document as the committed view and history() show it."""
-    shown: dict[str, Value] = {}
-    if document.block_address is not None:
-        shown["blockAddress"] = address_struct(document.block_address)
-    if document.hash is not None:
-        shown["hash"] = document.hash
-    if document.data is not None:
-        shown["data"] = document.data
-    elif document.data_hash is not None:
-        shown["dataHash"] = document.data_hash
     metadata: dict[str, Value] = {"id": document.document_id, "version": document.version}
-    if document.tx_time is not None:
-        metadata["txTime"] = document.tx_time
-    if document.tx_id is not None:
-        metadata["txId"] = document.tx_id
-    shown["metadata"] = metadata
-    return shown
+    data: dict[str, Value] = {} if document.data is None else {"data": document.data}
+    commit = document.commit
+    if commit is None:
+        return {**data, "metadata": metadata}
+    if not data and commit.data_hash is not None:
+        data = {"dataHash": commit.data_hash}
+    metadata |= {"txTime": commit.tx_time, "txId": commit.tx_id}
+    return {"blockAddress": address_struct(commit.block_address), "hash": commit.hash, **data, "metadata": metadata}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +86,10 @@ def _counted(env: Env, documents: Iterator[Document]) -> Iterator[Document]:
         yield document
 
 
-def _active(documents: Iterator[Document], start: object, end: object) -> Iterator[Document]:
+_Instant: TypeAlias = "tuple[int, Decimal]"
+
+
+def _active(documents: Iterator[Document], start: _Instant, end: _Instant) -> Iterator[Document]:
     before: Document | None = None
     for document in documents:
         if before is not None:
@@ -103,10 +101,16 @@ def _active(documents: Iterator[Document], start: object, end: object) -> Iterat
         yield before
 
 
-def _overlaps(document: Document, following: Document | None, start: object, end: object) -> bool:
-    if document.tx_time is None or document.tx_time.instant() > end:  # type: ignore[operator]
+def _overlaps(document: Document, following: Document | None, start: _Instant, end: _Instant) -> bool:
+    begins = _instant(document)
+    if begins is None or begins > end:
         return False
-    return following is None or following.tx_time is None or following.tx_time.instant() >= start  # type: ignore[operator]
+    ends = None if following is None else _instant(following)
+    return ends is None or ends >= start
+
+
+def _instant(document: Document) -> _Instant | None:
+    return None if document.commit is None else document.commit.tx_time.instant()
 
 
 def _moment(bound: Evaluate, env: Env) -> Timestamp:
@@ -137,7 +141,7 @@ class AsOf:
             instant = moment.instant()
             versions = last_versions(
                 _counted(env, context.history(table, document_id)),
-                lambda d: d.tx_time is not None and d.tx_time.instant() <= instant,
+                lambda document: (time := _instant(document)) is not None and time <= instant,
             )
         return (version for version in versions if version.data is not None)
 

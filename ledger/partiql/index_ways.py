@@ -15,7 +15,7 @@ from itertools import product
 from ledger.catalog import EACH, Index, IndexKey, Table
 from ledger.partiql.code import Env, Evaluate
 from ledger.partiql.comparison import bare, is_absent
-from ledger.partiql.context import Document
+from ledger.partiql.context import Document, Fields
 from ledger.partiql.estimates import FETCH, LOOK_UP, Estimates
 from ledger.partiql.hints import Equality, FindBound, Range
 from ledger.partiql.ranges import closed
@@ -51,6 +51,7 @@ def index_way(
     index: Index,
     on: Mapping[IndexKey, OnKey],
     estimates: Estimates,
+    fields: Callable[[], Fields | None],
     wanted: Sequence[Direction] = (),
     *,
     nulls: bool = True,
@@ -58,6 +59,7 @@ def index_way(
     """Give the way by an index, None if it does not serve.
 
     Args:
+        fields: tells, when it runs, which fields of the documents are looked at.
         wanted: only a way that gives the documents in that order, equal ones by their ids, is one.
         nulls: also the documents whose first key of the order is null or missing.
     """
@@ -80,7 +82,8 @@ def index_way(
     several = sum(hint.several for hint in equal)
     look_ups = _SEVERAL**several
     rows = look_ups * estimates.matching(table, index, len(equal), (ends.low is not None) + (ends.high is not None))
-    documents = _documents(table, index, equal, ends, descending=descending, nulls=nulls and not ranged)
+    ranges = _range(table, index, ends, fields, descending=descending, nulls=nulls and not ranged)
+    documents = _documents(table, index, equal, ranges)
     operator = "index range" if rest else "index look-up"
     return Way(operator, index, rows, look_ups * LOOK_UP + rows * FETCH, reads, documents)
 
@@ -123,13 +126,10 @@ def _ends(key: IndexKey, found: OnKey | None) -> _Ends:
 _Found = Callable[[Env, Sequence[QueryValue]], Iterator[Document]]
 
 
-def _documents(
-    table: Table, index: Index, equal: Sequence[Equality], ends: _Ends, *, descending: bool, nulls: bool
-) -> Documents:
+def _documents(table: Table, index: Index, equal: Sequence[Equality], ranged: _Found) -> Documents:
     if len(index.keys) == 1 and equal and not equal[0].several:
         return _look_up_one(table, index, equal[0].value)
     values = [hint.value for hint in equal]
-    ranged = _range(table, index, ends, descending=descending, nulls=nulls)
     one = _look_up(table, index) if len(equal) == len(index.keys) else ranged
     if not any(hint.several for hint in equal):
 
@@ -177,7 +177,15 @@ def _look_up(table: Table, index: Index) -> _Found:
     return look_up
 
 
-def _range(table: Table, index: Index, ends: _Ends, *, descending: bool, nulls: bool) -> _Found:
+def _range(
+    table: Table,
+    index: Index,
+    ends: _Ends,
+    fields: Callable[[], Fields | None],
+    *,
+    descending: bool,
+    nulls: bool,
+) -> _Found:
     low_of, high_of = ends.low, ends.high
     open_ended = low_of is None and high_of is None
 
@@ -194,7 +202,8 @@ def _range(table: Table, index: Index, ends: _Ends, *, descending: bool, nulls: 
             low, high = both
         run = env[0]
         run.look_ups += 1
-        context = run.context
-        return context.index_range(table, index, values, low, high, descending=descending, nulls=nulls)  # type: ignore[no-any-return]
+        return run.context.index_range(  # type: ignore[no-any-return]
+            table, index, values, low, high, descending=descending, nulls=nulls, fields=fields()
+        )
 
     return index_range

@@ -22,6 +22,7 @@ from ledger.partiql.compiler import Compiler
 from ledger.partiql.conjuncts import Conjunct, all_hold, conditions_told
 from ledger.partiql.diagnostics import index_advice, paths_of, telling_unknown_fields
 from ledger.partiql.estimates import HOLD, PASSING, PROBE
+from ledger.partiql.explain import Detail
 from ledger.partiql.from_plan import FromPlan, InnerPlan, JoinPlan, Leaf
 from ledger.partiql.hash_join import hashed
 from ledger.partiql.hints import Either, Equality, Hint, moved, slots_of
@@ -187,7 +188,9 @@ class Order:
     def _told(self, leaf: SourcePlan, rows: Rows, access: _Access, checked: Sequence[Conjunct]) -> Rows:
         if self.compiler.explainer is None:
             return rows
-        details = leaf.told() | conditions_told(checked)
+        details: dict[str, Detail] = {**leaf.told(), **conditions_told(checked)}
+        if access.way is None or access.way.operator == "index range":  # look-ups give whole documents
+            details["fields"] = leaf.fields_told
         details["estimatedRows"] = round(access.rows)
         operator = "scan" if leaf.table is not None else "values"
         if access.way is not None:

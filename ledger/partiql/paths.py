@@ -40,6 +40,14 @@ def parameter(compiler: Compiler, node: Parameter, _: Scope) -> Code:
 
 
 def name(compiler: Compiler, node: Name, scope: Scope) -> Code:
+    code = _named(compiler, node, scope)
+    if code.path is not None and not code.path[1]:
+        compiler.looked_at.all_of(code.path[0])
+    return code
+
+
+def _named(compiler: Compiler, node: Name, scope: Scope) -> Code:
+    """Find what a name means; of a variable that is taken whole, it is for the caller to say what of it is looked at."""
     found = scope.variable(node.text)
     if found is not None:
         if found.path is not None:
@@ -51,7 +59,9 @@ def name(compiler: Compiler, node: Name, scope: Scope) -> Code:
         compiler.refuse(f"{node.text} may belong to several tables: write {names}", node.at)
     if node.text in compiler.constants:
         return constant(compiler.constants[node.text])
-    compiler.reads.update(candidate.slot for candidate in candidates)
+    for candidate in candidates:
+        compiler.reads.add(candidate.slot)
+        compiler.looked_at.field(candidate.slot, node.text)
     if len(candidates) == 1:
         return field_code(Code(_never, path=(candidates[0].slot, ())), node.text)
     if candidates:
@@ -71,7 +81,13 @@ def _unknown_name(compiler: Compiler, node: Name, scope: Scope) -> NoReturn:
 
 
 def path(compiler: Compiler, node: Path, scope: Scope) -> Code:
-    return _steps(compiler, compiler.compile(node.root, scope), node.steps, scope)
+    root, first = node.root, node.steps[0]
+    code = None if scope.grouping is None else scope.grouping.substitute(root)
+    if code is None and isinstance(root, Name) and isinstance(first, FieldStep):
+        code = _named(compiler, root, scope)
+        if code.path is not None and not code.path[1]:
+            compiler.looked_at.field(code.path[0], first.name)
+    return _steps(compiler, code or compiler.compile(root, scope), node.steps, scope)
 
 
 def _steps(compiler: Compiler, code: Code, steps: Sequence[Step], scope: Scope) -> Code:

@@ -88,11 +88,12 @@ def _fields(run: Evaluate, name: str) -> _Pairs:
     return pairs
 
 
-def project_star(tree: From, scope: Scope) -> Projected:
+def project_star(compiler: Compiler, tree: From, scope: Scope) -> Projected:
     """Give what `SELECT *` gives: `scope` holds the sources of `tree` in their order."""
     pairs: list[_Pairs] = []
     for position, (source, variable) in enumerate(zip(_sources(tree), scope.sources, strict=True), 1):
         slot = variable.slot
+        compiler.looked_at.all_of(slot)
         pairs.append(_fields(_slot(slot), f"_{position}"))
         pairs += [_one(alias, scope.names[alias].run) for alias in (source.at_alias, source.by_alias) if alias]
     if len(pairs) == 1:

@@ -14,7 +14,7 @@ from ledger.partiql.code import Code, Env, Evaluate, QueryCode, Rows
 from ledger.partiql.comparison import MistypedError, a_type_of, bare, shown, text_of
 from ledger.partiql.compiler import Compiler
 from ledger.partiql.conjuncts import Conjunct, conjuncts_of
-from ledger.partiql.from_plan import InnerPlan, declare_all
+from ledger.partiql.from_plan import InnerPlan, declare_all, tables_of
 from ledger.partiql.grouping import aggregates_in, has_aggregates, plan_count, plan_grouping
 from ledger.partiql.index_order import WantedOrder, counted_table, extreme_first, in_order
 from ledger.partiql.joins import implied_hints, joined
@@ -77,6 +77,8 @@ def _plan_select(compiler: Compiler, select: Select, scope: Scope) -> QueryCode:
     if select.distinct:
         values = compiler.noted(bag_operators.distinct(values), "distinct", values)
     values = _limited(compiler, cut, values)
+    for table in tables_of(plan) if not compiler.naive else ():
+        compiler.looked_at.complete(table.slot)
     if isinstance(select.projection, Pivot):
         return QueryCode(compiler.noted(_pivoted(values), "pivot", values), single=True)
     one_group = not alone and select.group_by is None  # even of no rows
@@ -139,7 +141,7 @@ def _project(compiler: Compiler, select: Select, scope: Scope) -> Projected:
     if scope.grouping is not None:
         return project_groups(scope)
     assert select.source is not None
-    return project_star(select.source, scope)
+    return project_star(compiler, select.source, scope)
 
 
 def _filtered(below: Rows, condition: Evaluate) -> Rows:

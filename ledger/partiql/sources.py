@@ -18,7 +18,7 @@ from ledger.partiql import history
 from ledger.partiql.code import Code, Env, Evaluate, Rows, SlotPath, constant
 from ledger.partiql.comparison import bare
 from ledger.partiql.compiler import Compiler
-from ledger.partiql.context import Document
+from ledger.partiql.context import Document, Fields
 from ledger.partiql.navigation import elements_of
 from ledger.partiql.scope import Scope, Variable, did_you_mean, slot_code
 from ledger.partiql.tree.expressions import Call, Expression, FieldStep, Literal, Name, Path
@@ -46,6 +46,7 @@ class SourcePlan:
     at_slot: int | None
     reads: frozenset[int]
     table: Table | None = None
+    fields: Callable[[], Fields | None] | None = None  # of a table: those that are looked at
     values: Evaluate | None = None
     interval: history.Interval | history.AsOf | None = None
     path: SlotPath | None = None  # of values that are a path into another source
@@ -61,15 +62,20 @@ class SourcePlan:
     @property
     def stored(self) -> Stored | None:
         """The table below, if hints may lead to its documents."""
-        if self.table is None or self.kind == "system":
+        if self.table is None or self.fields is None:
             return None
-        return Stored(self.table, self.kind, self.slot, self.interval)
+        return Stored(self.table, self.kind, self.slot, self.fields, self.interval)
 
     def told(self) -> dict[str, Value]:
         """Tell EXPLAIN what it is."""
         if self.table is not None:
             return {"table": self.table.name} if self.kind == "table" else {"table": self.table.name, "view": self.kind}
         return {"source": text_of_expression(self.node.expression)}
+
+    def fields_told(self) -> Value:
+        """Tell EXPLAIN which fields are read, when the statement is compiled; null: all."""
+        fields = None if self.fields is None else self.fields()
+        return None if fields is None else list[Value](sorted(fields))
 
     def rows(self, compiler: Compiler, way: Way | None, predicate: Evaluate) -> Rows:
         """Give the rows that pass `predicate`, by a way or all of them."""
@@ -288,7 +294,7 @@ def _stored(compiler: Compiler, node: Source, scope: Scope) -> SourcePlan | None
         return None
     slot = compiler.slots(2)
     at_slot = compiler.slots() if node.at_alias is not None else None
-    return SourcePlan(node, kind, slot, at_slot, reads, table, interval=interval)
+    return SourcePlan(node, kind, slot, at_slot, reads, table, compiler.looked_at.of(slot), interval=interval)
 
 
 def _past(compiler: Compiler, node: Source, as_of: Expression, scope: Scope) -> SourcePlan:
@@ -310,7 +316,8 @@ def _past(compiler: Compiler, node: Source, as_of: Expression, scope: Scope) -> 
     kind = "as_of" if name == expression.text else "history"
     slot = compiler.slots(2)
     at_slot = compiler.slots() if node.at_alias is not None else None
-    return SourcePlan(node, kind, slot, at_slot, frozenset(), table, interval=history.AsOf(code.run))
+    moment = history.AsOf(code.run)
+    return SourcePlan(node, kind, slot, at_slot, frozenset(), table, compiler.looked_at.of(slot), interval=moment)
 
 
 def _history_of(compiler: Compiler, call: Call, scope: Scope) -> tuple[Table, history.Interval, frozenset[int]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ledger.catalog import IndexKey, Table
 from ledger.partiql.code import Env, Evaluate, SlotPath
 from ledger.partiql.comparison import bare, text_of
-from ledger.partiql.context import Document
+from ledger.partiql.context import Document, Fields
 from ledger.partiql.estimates import FETCH, LOOK_UP, Estimates
 from ledger.partiql.hints import Either, Equality, Hint
 from ledger.partiql.history import AsOf, Interval
@@ -25,11 +25,16 @@ _ID = ()
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A table as FROM sees it. `kind`: table, committed, history, as_of; `slot`: of the value, the next one is the document's."""
+    """A table as FROM sees it.
+
+    `kind`: table, committed, history, as_of; `slot`: of the value, the next one is the document's; `fields`: tells when it runs which ones
+    are looked at, None: all.
+    """
 
     table: Table
     kind: str
     slot: int
+    fields: Callable[[], Fields | None]
     interval: Interval | AsOf | None = None
 
     def of_document(self, path: SlotPath) -> IndexKey | None:
@@ -53,7 +58,9 @@ def best_way(stored: Stored, hints: Sequence[Hint], estimates: Estimates) -> Way
     by_id, on, either = _sorted_out(stored, hints)
     ways = [_by_id(stored, hint, estimates) for hint in by_id]
     found = (
-        index_way(stored.table, index, on, estimates) for index in stored.table.indexes if index.status == "ONLINE"
+        index_way(stored.table, index, on, estimates, stored.fields)
+        for index in stored.table.indexes
+        if index.status == "ONLINE"
     )
     ways += [way for way in found if way is not None]
     ways += [way for hint in either if (way := _union(stored, hint, estimates)) is not None]
@@ -69,7 +76,7 @@ def ordered_way(
     """Give the cheapest way that gives documents in an order, those without a first key only with `nulls`; None if there is none."""
     _, on, _ = _sorted_out(stored, hints)
     found = (
-        index_way(stored.table, index, on, estimates, wanted, nulls=nulls)
+        index_way(stored.table, index, on, estimates, stored.fields, wanted, nulls=nulls)
         for index in stored.table.indexes
         if index.status == "ONLINE"
     )
@@ -164,13 +171,13 @@ def _found_by_id(stored: Stored) -> Callable[[Env, QueryValue], Iterator[Documen
 
 def scan(stored: Stored) -> Documents:
     """Give all documents, and note the scan."""
-    table, interval = stored.table, stored.interval
+    table, interval, fields = stored.table, stored.interval, stored.fields
 
     def documents(env: Env) -> Iterator[Document]:
         run = env[0]
         run.scans.append(table.name)
         if interval is not None:
             return interval.documents(env, table, None)
-        return run.context.scan(table)  # type: ignore[no-any-return]
+        return run.context.scan(table, fields())  # type: ignore[no-any-return]
 
     return documents

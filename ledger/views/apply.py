@@ -16,7 +16,7 @@ from ledger.block import SYSTEM_TABLE_ID, Block, TableRevisions
 from ledger.catalog import Catalog, Index, table_of_document
 from ledger.errors import IntegrityError
 from ledger.ids import ID_LENGTH
-from ledger.partiql.context import Document
+from ledger.partiql.context import Commit, Document
 from ledger.views import rows
 
 __all__ = [
@@ -88,7 +88,6 @@ def _fold_table(run: Run, block: Block, table: TableRevisions, number: bytes) ->
     elif changed.next_sequence_no != first:
         raise sequence_gap(table.table_id, changed.next_sequence_no, first)
     changed.next_sequence_no += len(table.revisions)
-    address, time, transaction_id = block.address, block.block_timestamp, block.transaction_id
     for revision in table.revisions:
         key = _ascii(block, table.table_id + revision.id, _KEY_SIZE)
         run.entries.append((rows.HISTORY + key + revision.version.to_bytes(4, "big"), number))
@@ -100,11 +99,7 @@ def _fold_table(run: Run, block: Block, table: TableRevisions, number: bytes) ->
                 revision.id,
                 revision.version,
                 revision.data,
-                None,
-                revision.hash,
-                address,
-                time,
-                transaction_id,
+                Commit(block.address, block.block_timestamp, block.transaction_id, revision.hash),
             )
             if live
             else None
@@ -133,12 +128,12 @@ def catalog_after(run: Run, catalog: Catalog) -> Catalog:
     if changed is None:
         return catalog
     for key, document in changed.documents.items():
-        if document is None or document.data is None or document.block_address is None:
+        if document is None or document.data is None or document.commit is None:
             raise IntegrityError("a table's document was deleted", address=key)
         table = table_of_document(document.data)
         known = {index.index_id: index for index in indexes_of(catalog, table.table_id)}
         indexes = tuple(known.get(index.index_id) or replace(index, status="BUILDING") for index in table.indexes)
-        catalog = catalog.with_table(document.block_address.sequence_no, replace(table, indexes=indexes))
+        catalog = catalog.with_table(document.commit.block_address.sequence_no, replace(table, indexes=indexes))
     return catalog
 
 

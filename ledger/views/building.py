@@ -30,7 +30,6 @@ from ledger.limits import Limits
 from ledger.partiql.context import Document
 from ledger.views import rows
 from ledger.views.entries import Entries
-from ledger.views.names import Names
 from ledger.views.snapshot import entries_in
 
 __all__ = [
@@ -56,11 +55,9 @@ _GARBAGE_AT_ONCE = 2_000
 class Building:
     """One transaction of the store that builds. `catalog` has the states as they are after what was done."""
 
-    def __init__(
-        self, transaction: lmdb.Transaction[bytes], catalog: Catalog, strand_id: str, names: Names, limits: Limits
-    ) -> None:
+    def __init__(self, transaction: lmdb.Transaction[bytes], catalog: Catalog, strand_id: str, limits: Limits) -> None:
         self.catalog = catalog
-        self._transaction, self._strand_id, self._names, self._limits = transaction, strand_id, names, limits
+        self._transaction, self._strand_id, self._limits = transaction, strand_id, limits
 
     def begin(self) -> None:
         """Build the new indexes of small tables, and note for the others up to where there is something to build."""
@@ -92,7 +89,7 @@ class Building:
         """Enter the next documents; tell whether there are more."""
         row = rows.index_row(self._transaction, index.index_id)
         done, last = row.rest[:22], row.rest[22:]
-        part = list(self._documents(table_id, done, last, documents_max))
+        part = list(self._documents(table_id, index, done, last, documents_max))
         entries = Entries(self._transaction)
         for document in part:
             wrong = self._enter(entries, index, document)
@@ -124,7 +121,10 @@ class Building:
                 return wrong
         return None
 
-    def _documents(self, table_id: str, done: bytes, last: bytes, documents_max: int) -> Iterator[Document]:
+    def _documents(
+        self, table_id: str, index: Index, done: bytes, last: bytes, documents_max: int
+    ) -> Iterator[Document]:
+        document_of_row = rows.reader(self._strand_id, index.fields)
         prefix = rows.CURRENT + table_id.encode()
         size = 0
         rows_after = entries_in(self._transaction, prefix, prefix + done + b"\x00")
@@ -132,7 +132,7 @@ class Building:
             if key[len(prefix) :] > last or size > _PART_BYTES:
                 return
             size += len(row)
-            yield rows.document_of_row(key, row, self._strand_id, self._names)
+            yield document_of_row(key, row)
 
 
 def register(transaction: lmdb.Transaction[bytes], index_id: str) -> None:

@@ -3,7 +3,7 @@
 Rules:
 - Memory is bounded: two ranges are walked side by side. The second store lies in a directory of its own and is removed.
 - An index that is not ONLINE serves nobody, and nothing of it is compared. One that is ONLINE must be so in the second store as well.
-- Rows are compared by what they say, not by their bytes: in which order the stores learnt field names is their own affair.
+- Rows are compared by what they say, not by their bytes: a struct has two forms in Python, and is packed as the one that came.
 """
 
 from __future__ import annotations

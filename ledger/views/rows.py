@@ -8,26 +8,24 @@
     g | indexId 22                                         an index that is gone or failed, whose entries are to be removed: nothing
     t | transactionId 22                                   transaction: sequenceNo 8
     s | tableId 22                                         table: next revision's sequence number 8, live documents 8
-    n | number 2                                           shared name: UTF-8
     p                                                      position: sequenceNo 8 (signed, -1 before any), block hash 32 or nothing
 
-    header = version 4 | sequenceNo 8 | txTime 8 (ms since 1970, signed) | txId 22 | revision hash 32 | names 2
-    data   = Ion binary against the shared names; absent when the revision was redacted
+    header = version 4 | sequenceNo 8 | txTime 8 (ms since 1970, signed) | txId 22 | revision hash 32
+    data   = MessagePack (`ledger.views.packing`); absent when the revision was redacted
     state  = O online, nothing more | F failed, the reason in UTF-8 | B building, the last document built 22, the last to build 22
 
 Rules:
 - One B+ tree, keys in bytes order. Ids are ASCII of one width and numbers big-endian, so a table's documents, a document's versions
   and an index's keys each lie together, in their order. The longest key is 333 bytes; LMDB's limit is 511.
 - History points into the journal. It needs no copy of a document, and both of its questions (one document, a whole table) are one range.
-- `names` is how many shared names were in force when the data was written, if the data brings names of its own (they are numbered after
-  those); 0xFFFF if it brings none, which any later table of names can read.
+- A document's header is read when somebody asks for it, its data as far as somebody asks for it.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
-from functools import lru_cache
+from collections.abc import Callable, Mapping
+from functools import lru_cache, partial
 from typing import Final, NamedTuple
 
 import lmdb
@@ -36,9 +34,9 @@ from ledger import ion
 from ledger.block import BlockAddress
 from ledger.errors import IntegrityError, InvalidValueError
 from ledger.ids import ID_LENGTH
-from ledger.partiql.context import Document
-from ledger.values import MultiStruct, Precision, Struct, Timestamp
-from ledger.views.names import NO_OWN_NAMES, Names
+from ledger.partiql.context import Commit, Document, Fields
+from ledger.values import MultiStruct, Precision, Struct, Timestamp, Value
+from ledger.views.packing import packed, unpacked, unpacker
 
 __all__ = [
     "BUILDING",
@@ -48,14 +46,12 @@ __all__ = [
     "HISTORY",
     "INDEX",
     "INDEX_STATE",
-    "NAME",
     "ONLINE",
     "POSITION",
     "TABLE",
     "TRANSACTION",
     "IndexRow",
     "current_row",
-    "document_of_row",
     "index_prefix",
     "index_row",
     "is_id",
@@ -67,6 +63,7 @@ __all__ = [
     "pack_table",
     "plain_row",
     "put_index_row",
+    "reader",
     "unpack_number",
     "unpack_position",
     "unpack_table",
@@ -80,7 +77,6 @@ TRANSACTION: Final = b"t"
 TABLE: Final = b"s"
 INDEX_STATE: Final = b"x"
 GARBAGE: Final = b"g"
-NAME: Final = b"n"
 POSITION: Final = b"p"
 
 ONLINE: Final = b"O"
@@ -88,7 +84,7 @@ BUILDING: Final = b"B"
 FAILED: Final = b"F"
 
 _INDEX = struct.Struct(">cQQ")
-_HEADER = struct.Struct(">IQq22s32sH")
+_HEADER = struct.Struct(">IQq22s32s")
 _TABLE = struct.Struct(">QQ")
 _POSITION = struct.Struct(">q")
 _number = struct.Struct(">Q")
@@ -177,25 +173,17 @@ def milliseconds(time: Timestamp) -> int:
     return time.to_milliseconds()
 
 
-def current_row(document: Document, times_ms: Mapping[int, int], names: Names) -> bytes:
-    """Give the value of a committed document; `names` learns the field names that it lacks.
+def current_row(document: Document, times_ms: Mapping[int, int]) -> bytes:
+    """Give the value of a committed document.
 
     Args:
         times_ms: sequence number -> `milliseconds` of the block's time.
     """
-    data, count = (b"", NO_OWN_NAMES) if document.data is None else names.encode(document.data)
-    assert document.block_address is not None
-    assert document.tx_id is not None
-    assert document.hash is not None
-    header = _HEADER.pack(
-        document.version,
-        document.block_address.sequence_no,
-        times_ms[document.block_address.sequence_no],
-        document.tx_id.encode(),
-        document.hash,
-        count,
-    )
-    return header + data
+    commit = document.commit
+    assert commit is not None
+    number = commit.block_address.sequence_no
+    header = _HEADER.pack(document.version, number, times_ms[number], commit.tx_id.encode(), commit.hash)
+    return header if document.data is None else header + packed(document.data)
 
 
 def version_of_row(row: bytes) -> int:
@@ -203,25 +191,35 @@ def version_of_row(row: bytes) -> int:
     return int.from_bytes(row[:4], "big")
 
 
-def document_of_row(key: bytes, row: bytes, strand_id: str, names: Names) -> Document:
-    """Read a current document.
+@lru_cache(1_024)
+def reader(strand_id: str, fields: Fields | None = None) -> Callable[[bytes, bytes], Document]:
+    """Give what makes the document of (key, row); its data may lack whatever is not in `fields` (None: it is whole).
+
+    It raises IntegrityError: the data is not what `current_row` wrote.
+    """
+    unpack = unpacker(fields)
+
+    def document_of_row(key: bytes, row: bytes) -> Document:
+        data = _data(key, row, unpack)
+        commit = partial(_commit, strand_id, row[: _HEADER.size])
+        return Document(key[1:23].decode(), key[23:].decode(), version_of_row(row), data, commit)
+
+    return document_of_row
+
+
+def _commit(strand_id: str, header: bytes) -> Commit:
+    _, sequence_no, time_ms, transaction_id, hash_ = _HEADER.unpack(header)
+    return Commit(_address_of(strand_id, sequence_no), _time_of(time_ms), transaction_id.decode(), hash_)
+
+
+def plain_row(key: bytes, row: bytes) -> bytes:
+    """Give a current document's row with its data in Ion, so that rows can be compared by what they say.
 
     Raises:
-        IntegrityError: the data is no Ion struct.
+        IntegrityError: the data is not what `current_row` wrote.
     """
-    version, sequence_no, time_ms, transaction_id, hash_, _ = _HEADER.unpack_from(row)
-    data = _data(key, row, names)
-    return Document(
-        key[1:23].decode(),
-        key[23:].decode(),
-        version,
-        data,
-        None,
-        hash_,
-        _address_of(strand_id, sequence_no),
-        _time_of(time_ms),
-        transaction_id.decode(),
-    )
+    data = _data(key, row, unpacked)
+    return row[: _HEADER.size] + (b"" if data is None else ion.encode(data))
 
 
 # Documents that were written together share these: a scan makes them once a block, not once a document.
@@ -229,23 +227,13 @@ _address_of = lru_cache(1_024)(BlockAddress)
 _time_of = lru_cache(1_024)(Timestamp.of_milliseconds)
 
 
-def plain_row(key: bytes, row: bytes, names: Names) -> bytes:
-    """Give a current document's row as it would be without shared names, so that rows of two stores can be compared.
-
-    Raises:
-        IntegrityError: the data is no Ion struct.
-    """
-    data = _data(key, row, names)
-    return row[: _HEADER.size - 2] + (b"" if data is None else ion.encode(data))
-
-
-def _data(key: bytes, row: bytes, names: Names) -> Struct | None:
+def _data(key: bytes, row: bytes, unpack: Callable[[bytes], Value]) -> Struct | None:
     if len(row) == _HEADER.size:
         return None
     try:
-        data = names.decode(row[_HEADER.size :], int.from_bytes(row[_HEADER.size - 2 : _HEADER.size], "big"))
+        data = unpack(row[_HEADER.size :])
     except InvalidValueError as error:
-        raise IntegrityError(f"a stored document is not Ion: {error}", address=key) from error
+        raise IntegrityError(f"a stored document is {error}", address=key) from error
     if not isinstance(data, dict | MultiStruct):
         raise IntegrityError("a stored document is no struct", address=key, actual=data)
     return data

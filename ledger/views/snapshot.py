@@ -20,10 +20,9 @@ from ledger.block import Block, Revision
 from ledger.catalog import Catalog
 from ledger.errors import IntegrityError
 from ledger.ids import ID_LENGTH
-from ledger.partiql.context import Document, IndexCounts
+from ledger.partiql.context import Commit, Document, Fields, IndexCounts
 from ledger.views import rows
 from ledger.views.cache import DocumentCache
-from ledger.views.names import Names
 
 __all__ = ["Head", "Snapshot", "entries_in"]
 
@@ -47,8 +46,8 @@ class Readable(Protocol):
     """What rows need to be read."""
 
     strand_id: str
-    names: Names
     cache: DocumentCache
+    document_of_row: Callable[[bytes, bytes], Document]
 
 
 class Snapshot:
@@ -66,10 +65,10 @@ class Snapshot:
         self.catalog: Catalog = head.catalog
         self._transaction, self._block = transaction, block
         self._ended: Callable[[], None] | None = ended
-        self._strand_id, self._names, self._cache = readable.strand_id, readable.names, readable.cache
+        self._strand_id, self._cache, self._whole = readable.strand_id, readable.cache, readable.document_of_row
 
-    def document(self, table_id: str, document_id: str) -> Document | None:
-        """Give the current version of a document."""
+    def document(self, table_id: str, document_id: str, fields: Fields | None = None) -> Document | None:
+        """Give the current version of a document; of `fields` at least. Only a whole one (None) is remembered."""
         if not rows.is_id(document_id):
             return None
         key = f"d{table_id}{document_id}".encode()
@@ -78,20 +77,23 @@ class Snapshot:
             return None
         document = self._cache.get(key, rows.version_of_row(row))
         if document is None:
-            document = rows.document_of_row(key, row, self._strand_id, self._names)
+            if fields is not None:
+                return self._reader(fields)(key, row)
+            document = self._whole(key, row)
             self._cache.put(key, document, len(row))
         return document
 
-    def scan(self, table_id: str) -> Iterator[Document]:
-        """Give the current documents of a table, ascending by document id.
+    def scan(self, table_id: str, fields: Fields | None = None) -> Iterator[Document]:
+        """Give the current documents of a table, ascending by document id; of each `fields` at least.
 
         What it decodes is not remembered: one scan would push everything hot out of the cache.
         """
-        prefix = rows.CURRENT + table_id.encode()
-        for key, row in entries_in(self._transaction, prefix):
-            yield self._cache.get(key, rows.version_of_row(row)) or rows.document_of_row(
-                key, row, self._strand_id, self._names
-            )
+        document_of_row = self._reader(fields)
+        for key, row in entries_in(self._transaction, rows.CURRENT + table_id.encode()):
+            yield self._cache.get(key, rows.version_of_row(row)) or document_of_row(key, row)
+
+    def _reader(self, fields: Fields | None) -> Callable[[bytes, bytes], Document]:
+        return self._whole if fields is None else rows.reader(self._strand_id, fields)
 
     def index_look_up(self, index_id: str, key: bytes) -> Iterator[str]:
         """Give the ids of the documents that have an entry with that key (`ledger.index_entries`), ascending."""
@@ -180,7 +182,7 @@ class Snapshot:
     def rows(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
         """Give every (key, value) of one kind as another store would have it: documents as `rows.plain_row`, none from the cache."""
         for key, row in entries_in(self._transaction, prefix):
-            yield key, rows.plain_row(key, row, self._names) if prefix == rows.CURRENT else row
+            yield key, rows.plain_row(key, row) if prefix == rows.CURRENT else row
 
     def close(self) -> None:
         """Let go of the store's space. Closing twice does nothing."""
@@ -268,17 +270,8 @@ def _revision_count(block: Block) -> int:
 
 def _version(block: Block, table_id: str, document_id: str, version: int) -> Document:
     revision = _find(block, table_id, document_id, version)
-    return Document(
-        table_id,
-        document_id,
-        version,
-        revision.data,
-        revision.data_hash,
-        revision.hash,
-        block.address,
-        block.block_timestamp,
-        block.transaction_id,
-    )
+    commit = Commit(block.address, block.block_timestamp, block.transaction_id, revision.hash, revision.data_hash)
+    return Document(table_id, document_id, version, revision.data, commit)
 
 
 def _find(block: Block, table_id: str, document_id: str, version: int) -> Revision:

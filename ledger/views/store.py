@@ -24,7 +24,6 @@ from ledger.views import apply, building, rows
 from ledger.views.building import Building
 from ledger.views.cache import DocumentCache
 from ledger.views.entries import Entries
-from ledger.views.names import Names
 from ledger.views.snapshot import Head, entries_in
 from ledger.views.trust import DATA_FILE, Doubt
 
@@ -34,7 +33,7 @@ LMDB_FILES = (DATA_FILE, "lock.mdb")
 
 
 class Store:
-    """The open LMDB environment, with what its rows need to be read: the strand's id, the shared names, the cache."""
+    """The open LMDB environment, with what its rows need to be read: the strand's id and the cache."""
 
     def __init__(self, directory: Path, strand_id: str, limits: Limits) -> None:
         """Open the environment; make it if there is none.
@@ -57,7 +56,7 @@ class Store:
             self.env.close()
             raise Doubt("its file is cut short")  # and reading beyond its end would kill the process
         self.env.reader_check()  # slots of killed processes would keep old pages from being used again
-        self.names = Names([])
+        self.document_of_row = rows.reader(strand_id)
         self.cache = DocumentCache(limits.cached_documents_max)
 
     def create(self) -> Head:
@@ -76,7 +75,6 @@ class Store:
         try:
             with self.env.begin() as transaction:
                 position = transaction.get(rows.POSITION)
-                self.names = Names([name.decode() for _, name in entries_in(transaction, rows.NAME)])
                 catalog = self._catalog(transaction)
             if position is None:
                 raise Doubt("it does not say what it has applied")
@@ -90,9 +88,9 @@ class Store:
     def _catalog(self, transaction: lmdb.Transaction[bytes]) -> Catalog:
         tables, changed = [], -1
         for key, row in entries_in(transaction, rows.CURRENT + SYSTEM_TABLE_ID.encode()):
-            document = rows.document_of_row(key, row, self.strand_id, self.names)
-            assert document.block_address is not None
-            changed = max(changed, document.block_address.sequence_no)
+            document = self.document_of_row(key, row)
+            assert document.commit is not None
+            changed = max(changed, document.commit.block_address.sequence_no)
             if document.data is not None:
                 table = table_of_document(document.data)
                 indexes = tuple(building.known_index(transaction, index) for index in table.indexes)
@@ -119,8 +117,6 @@ class Store:
             self._advance_table(transaction, table_id, changed)
         for key, value in run.entries:
             transaction.put(key, value)
-        for number, name in self.names.take_added():
-            transaction.put(rows.NAME + number.to_bytes(2, "big"), name.encode())
         after = apply.catalog_after(run, catalog)
         if after is not catalog:
             self._follow_catalog(transaction, catalog, after)
@@ -140,7 +136,7 @@ class Store:
             if document is None:
                 transaction.delete(key)
                 continue
-            row = rows.current_row(document, run.times_ms, self.names)
+            row = rows.current_row(document, run.times_ms)
             transaction.put(key, row)
             self.cache.put(key, document, len(row))
         if entries is not None:  # when all that goes is gone: a key may pass from one document to another
@@ -179,8 +175,7 @@ class Store:
         row = transaction.get(key)
         if row is None:
             return None
-        found = self.cache.get(key, rows.version_of_row(row))
-        return found or rows.document_of_row(key, row, self.strand_id, self.names)
+        return self.cache.get(key, rows.version_of_row(row)) or self.document_of_row(key, row)
 
     def _advance_table(self, transaction: lmdb.Transaction[bytes], table_id: str, changed: apply.TableRun) -> None:
         key = rows.TABLE + table_id.encode()
@@ -201,13 +196,13 @@ class Store:
 
     def begin_building(self, transaction: lmdb.Transaction[bytes], catalog: Catalog) -> Catalog:
         """Build the new indexes of small tables, and make the others ready to be built in parts."""
-        work = Building(transaction, catalog, self.strand_id, self.names, self.limits)
+        work = Building(transaction, catalog, self.strand_id, self.limits)
         work.begin()
         return work.catalog
 
     def build_part(self, transaction: lmdb.Transaction[bytes], catalog: Catalog, documents_max: int) -> Catalog:
         """Build a part of what is to be built, or remove some of what is to be removed."""
-        work = Building(transaction, catalog, self.strand_id, self.names, self.limits)
+        work = Building(transaction, catalog, self.strand_id, self.limits)
         work.go_on(documents_max)
         return work.catalog
 

@@ -23,7 +23,7 @@ from ledger.journal import RealFiles
 
 __all__ = ["DATA_FILE", "Doubt", "State", "believed", "erase", "read_state", "write_state"]
 
-STORE_FORMAT: Final = 2
+STORE_FORMAT: Final = 3
 DATA_FILE: Final = "data.mdb"
 _STATE, _NEW_STATE = "STATE", "STATE.new"
 

@@ -12,7 +12,7 @@ from ledger.errors import AlreadyExistsError, UniqueViolationError
 from ledger.index_entries import unique_keys
 from ledger.limits import Limits
 from ledger.partiql import execute, make_plan, parse
-from ledger.partiql.context import Bound, Document, IndexCounts
+from ledger.partiql.context import Bound, Document, Fields, IndexCounts
 from ledger.values import Struct, Timestamp, Value
 
 
@@ -45,7 +45,7 @@ class NaiveLedger:
         found = self.documents[table.table_id].get(document_id)
         return None if found is None else Document(table.table_id, document_id, found[0], found[1])
 
-    def scan(self, table: Table) -> Iterator[Document]:
+    def scan(self, table: Table, fields: Fields | None = None) -> Iterator[Document]:
         for document_id, (version, data) in sorted(self.documents[table.table_id].items()):
             yield Document(table.table_id, document_id, version, data)
 
@@ -62,6 +62,7 @@ class NaiveLedger:
         *,
         descending: bool = False,
         nulls: bool = False,
+        fields: Fields | None = None,
     ) -> Iterator[Document]:
         raise NotImplementedError("its catalogue has no index")
 

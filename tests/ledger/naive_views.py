@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ledger import merkle
-from ledger.block import SYSTEM_TABLE_ID, Block, BlockAddress
+from ledger.block import SYSTEM_TABLE_ID, Block
 from ledger.catalog import Catalog, table_of_document
 from ledger.index_entries import joined_key
 from ledger.index_key import order_key
-from ledger.partiql.context import Document
+from ledger.partiql.context import Commit, Document
 from ledger.values import fields_of, identical
 from ledger.views import Snapshot, Views
 
@@ -32,8 +32,8 @@ class NaiveViews:
             history = self.history.setdefault(table.table_id, [])
             assert number == len(history)
             document = Document(
-                table.table_id, revision.id, revision.version, revision.data, revision.data_hash, revision.hash,
-                block.address, block.block_timestamp, block.transaction_id,
+                table.table_id, revision.id, revision.version, revision.data,
+                Commit(block.address, block.block_timestamp, block.transaction_id, revision.hash, revision.data_hash),
             )  # fmt: skip
             history.append(document)
             current[revision.id] = document
@@ -92,8 +92,8 @@ def _assert_same_documents(snapshot: Snapshot, model: NaiveViews) -> None:
             versions = [d for d in in_order if d.document_id == document_id]
             assert_documents(list(snapshot.history(table_id, document_id)), versions)
             for version in versions:
-                assert isinstance(version.block_address, BlockAddress)
-                where = (version.block_address.sequence_no, table_id)
+                assert version.commit is not None
+                where = (version.commit.block_address.sequence_no, table_id)
                 assert snapshot.revision_location(document_id, version.version) == where
             assert snapshot.revision_location(document_id, len(versions)) is None
 
@@ -113,4 +113,6 @@ def assert_documents(actual: list[Document], expected: list[Document]) -> None:
     assert actual == expected
     for a, b in zip(actual, expected, strict=True):
         assert identical(a.data, b.data), (a.data, b.data)
-        assert str(a.tx_time) == str(b.tx_time)
+        assert a.commit is not None
+        assert b.commit is not None
+        assert str(a.commit.tx_time) == str(b.commit.tx_time)

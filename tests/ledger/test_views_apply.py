@@ -28,7 +28,8 @@ def test_a_document_changed_many_times_is_one_document_with_all_of_its_history()
     run = apply.fold(blocks)
     [document] = run.tables[TABLE].documents.values()
     assert document is not None
-    assert (document.version, document.data, document.block_address) == (63, {"n": 63}, blocks[63].address)
+    assert document.commit is not None
+    assert (document.version, document.data, document.commit.block_address) == (63, {"n": 63}, blocks[63].address)
     assert (run.tables[TABLE].next_sequence_no, run.tables[TABLE].live_added) == (64, 1)
     assert len(run.entries) == 128, "a version and a transaction for each"
 

@@ -34,7 +34,7 @@ def journal() -> MemoryJournal:
 
 @pytest.fixture
 def views(tmp_path: Path, journal: MemoryJournal) -> Views:
-    """Views that learnt their field names in another order than a rebuild in one go does."""
+    """Views that were written block by block, and not in one go as a rebuild does it."""
     views = Views.open(tmp_path / "views", MemoryJournal(journal.strand_id), limits=Limits())
     for item in list(journal.blocks()):
         views.apply([item])
@@ -77,7 +77,8 @@ SABOTAGE: dict[str, tuple[Callable[[lmdb.Transaction[bytes]], None], str]] = {
     "stale version": (change(b"d", 3), "the views have another current document"),
     "another hash": (change(b"d", 60), "the views have another current document"),
     "changed data": (change(b"d" + CARS.table_id.encode(), 85), "the views have another current document"),
-    "data that is no Ion": (change(b"d" + CARS.table_id.encode(), 77), "a stored document is not Ion"),
+    "renamed field": (change(b"d" + CARS.table_id.encode(), 76), "the views have another current document"),
+    "data that nobody packed": (change(b"d" + CARS.table_id.encode(), 74), "a stored document is not MessagePack"),
     "lost document": (remove(b"d"), "the views lack a current document"),
     "lost index entry": (remove(b"i"), "the views lack a index entry"),
     "stale index entry": (add(b"i"), "the views have a index entry too many|the views lack a index entry"),
@@ -88,7 +89,6 @@ SABOTAGE: dict[str, tuple[Callable[[lmdb.Transaction[bytes]], None], str]] = {
     "lost transaction": (remove(b"t"), "the views lack a transaction"),
     "wrong count": (change(b"s", 15), "the views have another table"),
     "wrong sequence": (change(b"s", 7), "the views have another table"),
-    "renamed field": (change(b"n", 0), "the views have another current document"),
 }
 
 
@@ -105,12 +105,8 @@ def test_a_changed_row_is_found(views: Views, journal: MemoryJournal, tmp_path: 
     with views._store.env.begin(write=True) as transaction:
         sabotage(transaction)
     views._heads = {transaction_id + 1: head for transaction_id, head in views._heads.items()}
-    reopened = views
-    if name == "renamed field":
-        views.close()
-        reopened = Views.open(tmp_path / "views", journal, limits=Limits())
     with pytest.raises(IntegrityError, match=said):
-        check_views(reopened, journal, tmp_path)
+        check_views(views, journal, tmp_path)
 
 
 @pytest.mark.parametrize("name", ["blocks", "merkle"])

@@ -106,7 +106,7 @@ def test_redacted_revisions_are_rebuilt_as_history_and_as_live_documents(tmp_pat
     with open_views(tmp_path, journal).snapshot() as snapshot:
         assert [d.data for d in snapshot.scan(table.table_id)] == [{"n": 3}]
         assert snapshot.count(table.table_id) == 1
-        hashes = {d.data_hash for d in snapshot.history(table.table_id, None) if d.version == 0}
+        hashes = {d.commit and d.commit.data_hash for d in snapshot.history(table.table_id, None) if d.version == 0}
         assert hashes == {r.data_hash for r in redacted}
 
 

@@ -13,9 +13,9 @@ from ledger.errors import AlreadyExistsError, UniqueViolationError
 from ledger.index_entries import unique_keys
 from ledger.index_key import order_key
 from ledger.limits import Limits
-from ledger.partiql.context import Bound, Document, IndexCounts
-from ledger.partiql.navigation import is_struct
-from ledger.values import Annotated, Sexp, Struct, Timestamp, Value, fields_of
+from ledger.partiql.context import Bound, Commit, Document, Fields, IndexCounts
+from ledger.partiql.navigation import is_struct, struct_of
+from ledger.values import Annotated, MultiStruct, Sexp, Struct, Timestamp, Value, fields_of
 
 NULL_PART = order_key(None)
 NOW = Timestamp(2026, 11, 22, 12, 0, 0, offset=0)
@@ -51,6 +51,7 @@ class PlainWorld:
         self.counts = PlainCounts(self) if counted else None
         self._count = self._blocks = 0
         self.calls: list[str] = []
+        self.fields: list[Fields | None] = []  # that were asked for, one a scan or range
         for name, documents in (tables or {}).items():
             table = self.create_table(name)
             for field in (indexes or {}).get(name, ()):
@@ -60,7 +61,11 @@ class PlainWorld:
         self.calls.clear()
 
     def execute(self, text: str, *parameters: Value) -> partiql.Result:
-        plan = partiql.make_plan(partiql.parse(text), self.catalog, counts=self.counts, naive=self._naive)
+        return self.execute_plan(
+            partiql.make_plan(partiql.parse(text), self.catalog, counts=self.counts, naive=self._naive), *parameters
+        )
+
+    def execute_plan(self, plan: partiql.Plan, *parameters: Value) -> partiql.Result:
         return partiql.execute(plan, parameters, self, self.limits)
 
     def rows(self, text: str, *parameters: Value) -> list[Value]:
@@ -90,6 +95,7 @@ class PlainWorld:
         *,
         descending: bool = False,
         nulls: bool = False,
+        fields: Fields | None = None,
     ) -> Iterator[Document]:
         self.calls.append("index_range")
 
@@ -101,7 +107,8 @@ class PlainWorld:
         found = list(self._by_entries(table, index, wanted))
         if not index.of_elements:
             found.sort(key=lambda document: min(_entries(index, document)), reverse=descending)
-        return iter(found)
+        self.fields.append(fields)
+        return _with_fields(iter(found), None if fields is None else fields | index.fields)
 
     def _by_entries(
         self, table: Table, index: Index, wanted: Callable[[tuple[bytes, ...]], bool]
@@ -117,9 +124,10 @@ class PlainWorld:
         entries = [parts for document in self._current(table) for parts in _entries(index, document)]
         return IndexCounts(len(entries), len(set(entries)))
 
-    def scan(self, table: Table) -> Iterator[Document]:
+    def scan(self, table: Table, fields: Fields | None = None) -> Iterator[Document]:
         self.calls.append("scan")
-        return self._current(table)
+        self.fields.append(fields)
+        return _with_fields(self._current(table), fields)
 
     def _current(self, table: Table) -> Iterator[Document]:
         for _, revisions in sorted(self.revisions[table.table_id].items()):
@@ -135,7 +143,7 @@ class PlainWorld:
     def as_of(self, table: Table, document_id: str | None, sequence_no: int) -> Iterator[Document]:
         self.calls.append("as_of")
         for found, revisions in sorted(self.revisions[table.table_id].items()):
-            there = [r for r in revisions if r.block_address is not None and r.block_address.sequence_no <= sequence_no]
+            there = [r for r in revisions if r.commit is not None and r.commit.block_address.sequence_no <= sequence_no]
             if there and document_id in (None, found):
                 yield there[-1]
 
@@ -210,7 +218,7 @@ class PlainWorld:
         self._blocks += 1
         block, time = BlockAddress(STRAND, self._blocks), moment(self._blocks % 60)
         block_hash = bytes([self._blocks % 256]) * 32
-        return Document(table.table_id, document_id, version, data, None, block_hash, block, time, "X" * 22)
+        return Document(table.table_id, document_id, version, data, Commit(block, time, "X" * 22, block_hash))
 
 
 class PlainCounts:
@@ -226,6 +234,17 @@ class PlainCounts:
         tables = self._world.catalog.by_id.values()
         table, index = next((t, i) for t in tables for i in t.indexes if i.index_id == index_id)
         return self._world.index_counts(table, index)
+
+
+def _with_fields(documents: Iterator[Document], fields: Fields | None) -> Iterator[Document]:
+    """Give documents that have these fields and nothing else: whoever looks at more than he asked for is found out."""
+    for found in documents:
+        data = found.data
+        if fields is None or not isinstance(data, dict | MultiStruct):
+            yield found
+            continue
+        kept = struct_of((name, value) for name, value in fields_of(data) if name in fields)
+        yield Document(found.table_id, found.document_id, found.version, kept, found.commit)
 
 
 def _entries(index: Index, document: Document) -> Iterator[tuple[bytes, ...]]:

@@ -60,6 +60,22 @@ def test_the_plan_is_told_as_a_tree(statement: str, expected: Any) -> None:
     assert world.documents("T") == before
 
 
+@pytest.mark.parametrize(
+    ("statement", "expected"),
+    [
+        ("SELECT t.b FROM T AS t WHERE t.c = 1", ["b", "c"]),
+        ("SELECT t.b FROM T AS t WHERE t.a > 1", ["a", "b"]),
+        ("SELECT VALUE 1 FROM T AS t", []),
+        ("SELECT * FROM T WHERE a > 1", None),
+        ("SELECT t.b FROM T AS t WHERE t.a = 1", None),
+        ("SELECT h.data.a FROM history(T) AS h", None),
+    ],
+)
+def test_the_fields_that_are_read_are_told_unless_it_is_all_of_them(statement: str, expected: list[str] | None) -> None:
+    (part,) = explained(PlainWorld(TABLES, INDEXES), f"EXPLAIN {statement}")["children"]
+    assert part.get("fields") == expected
+
+
 def test_a_part_tells_its_table_index_condition_and_estimate() -> None:
     statement = "EXPLAIN SELECT * FROM T AS t WHERE t.a BETWEEN 1 AND ? AND NOT t.b = 2"
     plan = explained(PlainWorld(TABLES, INDEXES), statement)

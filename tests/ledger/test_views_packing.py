@@ -1,0 +1,61 @@
+"""Documents as MessagePack: nothing that Ion says is lost, and of what nobody asked for nothing is read."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from ion_values import structs, values
+
+from ledger.errors import InvalidValueError
+from ledger.values import Annotated, Clob, IonType, MultiStruct, Sexp, Struct, Symbol, Timestamp, TypedNull, identical
+from ledger.views.packing import packed, unpacked, unpacker
+
+
+@given(structs(values()))
+def test_a_document_comes_back_as_it_was(data: Struct) -> None:
+    found = unpacked(packed(data))
+    assert identical(found, data)
+    assert list(found) == list(data) if isinstance(data, dict) else found == data, "fields in their order"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        2**64, -(2**63) - 1, 2**64 - 1, -(2**63), 10**4000, True, 0, -0.0, float("inf"), Decimal("-0.00"), Decimal("1E+10000"),
+        Decimal("1.50"), Timestamp(2026), Timestamp(2026, 1, 1, 0, 0, 0, Decimal("1E-7"), None), Symbol(None), Symbol(""), Symbol("é"),
+        Clob(b"c"), b"", Sexp((1, Sexp())), TypedNull(IonType.INT), Annotated(("a", "a"), {"b": Symbol("c")}), {"": {"": []}},
+        MultiStruct((("a", 1), ("a", 2))), MultiStruct(((None, 1),)), [[], {}, [None]], "\0", {"n": 2**70, "d": [Decimal("0.1")]},
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_what_message_pack_has_no_word_for_comes_back(value: object) -> None:
+    assert identical(unpacked(packed({"v": value, "w": [value]})), {"v": value, "w": [value]})  # type: ignore[dict-item]
+
+
+@given(structs(values()), st.sets(st.text(max_size=3), max_size=3), st.data())
+def test_a_part_of_a_document_has_the_fields_that_are_asked_for(
+    data: Struct, others: set[str], chance: st.DataObject
+) -> None:
+    names = [name for name in data if name is not None] if isinstance(data, dict) else []
+    wanted = frozenset(others).union(chance.draw(st.sets(st.sampled_from(names)))) if names else frozenset(others)
+    found = unpacker(wanted)(packed(data))
+    if isinstance(data, dict) and isinstance(found, dict) and found.keys() <= wanted:
+        assert identical(found, {name: value for name, value in data.items() if name in wanted})
+    else:
+        assert identical(found, data), "what is no map is read whole"
+
+
+ROTTEN = [
+    b"", b"\xc1", b"\x81\xa1a", b"\x91" * 5_000, b"\xc7\x01\x01x", b"\xc7\x01\x02x", b"\xc7\x02\x00xy", b"\xd4\x09x",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("data", ROTTEN)
+@pytest.mark.parametrize("fields", [None, frozenset("a")])
+def test_bytes_that_nobody_packed_are_refused(data: bytes, fields: frozenset[str] | None) -> None:
+    for damaged in (data, b"\x81\xa1a" + data):
+        with pytest.raises(InvalidValueError):
+            unpacker(fields)(damaged)
