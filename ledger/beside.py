@@ -95,8 +95,9 @@ class Beside:
         try:
             self._check_open()
             with self._views.snapshot() as snapshot:
-                transaction, now = self._transaction(snapshot, transaction_id, deadline)
-                results = [run_statement(self._plans, transaction, text, values, now) for text, values in statements]
+                transaction, _ = self._transaction(snapshot, transaction_id, deadline)
+                plans = (self._plans.plan(text, snapshot.catalog, snapshot) for text, _ in statements)
+                results = [transaction.query(plan, values) for plan, (_, values) in zip(plans, statements, strict=True)]
         finally:
             self._running.discard(deadline)
         return Outcome(transaction.transaction_id, None, results)
@@ -111,13 +112,11 @@ class Beside:
         deadline = self.read_deadline()
         snapshot = self._views.snapshot()
         try:
-            transaction, now = self._transaction(snapshot, transaction_id, deadline)
+            transaction, _ = self._transaction(snapshot, transaction_id, deadline)
             plan = self._plans.plan(text, snapshot.catalog, snapshot)
             if not plan.read_only:
                 raise PlanError("only a query can be read as a stream; this statement writes")
-            stream = RowStream(
-                transaction.transaction_id, transaction.begin(text, plan, parameters, now), snapshot, deadline
-            )
+            stream = RowStream(transaction.transaction_id, transaction.stream(plan, parameters), snapshot, deadline)
             with self._lock:
                 self._check_open()
                 self._streams.add(stream)

@@ -11,7 +11,6 @@ import re
 import time
 import weakref
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -153,7 +152,8 @@ class Database:
                 outcome = waiter.wait(request)
             except BesideError:
                 outcome = self.execute_beside(values, transaction_id)
-        return replace(outcome, results=[result and own_copy(result) for result in outcome.results])
+        results = [result and own_copy(result) for result in outcome.results]
+        return Outcome(outcome.transaction_id, outcome.block_address, results, outcome.replayed)
 
     def submit(self, request: OneShot) -> None:
         """Queue a one-shot transaction; its `notify` tells when it is settled: with BesideError if it is for `execute_beside`.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from ledger.block import BlockAddress
 from ledger.errors import LedgerError
@@ -72,7 +72,7 @@ class Commit(Request):
 
 def own_copy(result: Result) -> Result:
     """Give a result whose rows the caller may change: those of the executor are the documents that the ledger keeps."""
-    return replace(result, rows=[copied(row) for row in result.rows])
+    return Result([copied(row) for row in result.rows], result.statistics, result.size)
 
 
 def notify_all(requests: Sequence[Request]) -> None:

@@ -130,13 +130,16 @@ class Transaction:
             Whatever the watch raises: likewise.
         """
         self._note(text, plan, parameters, started)
+        return self.query(plan, parameters)
+
+    def query(self, plan: Plan, parameters: Sequence[Value]) -> Result:
+        """Execute a planned query of a transaction that nobody will commit: there is nothing to note. Raises as `execute`."""
         result = execute(plan, parameters, self, self._limits, self._watch, self._result_bytes)
         self._result_bytes += result.size
         return result
 
-    def begin(self, text: str, plan: Plan, parameters: Sequence[Value], started: Timestamp) -> Execution:
-        """Begin to execute a query whose rows are asked for one by one. Raises as `execute`, then and with each row."""
-        self._note(text, plan, parameters, started)
+    def stream(self, plan: Plan, parameters: Sequence[Value]) -> Execution:
+        """Begin what `query` does; its rows are asked for one by one. Raises as `execute`, then and with each row."""
         return Execution(plan, parameters, self, self._limits, self._watch)
 
     def _note(self, text: str, plan: Plan, parameters: Sequence[Value], started: Timestamp) -> None:

@@ -21,7 +21,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Final, TypedDict
 
-from msgspec import DecodeError
+from msgspec import DecodeError, ValidationError
 from msgspec.msgpack import Decoder, Encoder, Ext
 
 from ledger import ion
@@ -33,7 +33,6 @@ from ledger.values import Struct, Symbol, Timestamp, Value
 __all__ = ["packed", "unpacked", "unpacker"]
 
 _ION, _DECIMAL, _TIMESTAMP, _SYMBOL = range(4)
-_MAP_MIN, _MAP_MAX, _MAP_16, _MAP_32 = 0x80, 0x8F, 0xDE, 0xDF
 _SAME: Final = frozenset((type(None), bool, int, float, str, bytes))
 """What MessagePack says as it is. The types are exact: a subclass would come back as its base."""
 _REMEMBERED_BYTES_MAX = 32
@@ -85,17 +84,13 @@ def unpacker(fields: Fields | None) -> Callable[[bytes], Value]:
 
     def unpack(data: bytes) -> Value:
         try:
-            if fields is not None and not _is_map(data):
-                return _decoder(None)(data)
             return decode(data)
         except (DecodeError, UnicodeDecodeError, RecursionError) as error:
+            if fields is not None and isinstance(error, ValidationError):  # not a map, perhaps
+                return unpacked(data)
             raise InvalidValueError(f"not MessagePack as it was written: {error}") from error
 
     return unpack
-
-
-def _is_map(data: bytes) -> bool:
-    return bool(data) and (_MAP_MIN <= data[0] <= _MAP_MAX or data[0] in (_MAP_16, _MAP_32))
 
 
 @lru_cache(1_024)

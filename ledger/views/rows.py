@@ -85,6 +85,7 @@ FAILED: Final = b"F"
 
 _INDEX = struct.Struct(">cQQ")
 _HEADER = struct.Struct(">IQq22s32s")
+_HEADER_SIZE = _HEADER.size
 _TABLE = struct.Struct(">QQ")
 _POSITION = struct.Struct(">q")
 _number = struct.Struct(">Q")
@@ -201,8 +202,8 @@ def reader(strand_id: str, fields: Fields | None = None) -> Callable[[bytes, byt
 
     def document_of_row(key: bytes, row: bytes) -> Document:
         data = _data(key, row, unpack)
-        commit = partial(_commit, strand_id, row[: _HEADER.size])
-        return Document(key[1:23].decode(), key[23:].decode(), version_of_row(row), data, commit)
+        commit = partial(_commit, strand_id, row[:_HEADER_SIZE])
+        return Document(key[1:23].decode(), key[23:].decode(), int.from_bytes(row[:4], "big"), data, commit)
 
     return document_of_row
 
@@ -219,7 +220,7 @@ def plain_row(key: bytes, row: bytes) -> bytes:
         IntegrityError: the data is not what `current_row` wrote.
     """
     data = _data(key, row, unpacked)
-    return row[: _HEADER.size] + (b"" if data is None else ion.encode(data))
+    return row[:_HEADER_SIZE] + (b"" if data is None else ion.encode(data))
 
 
 # Documents that were written together share these: a scan makes them once a block, not once a document.
@@ -228,12 +229,12 @@ _time_of = lru_cache(1_024)(Timestamp.of_milliseconds)
 
 
 def _data(key: bytes, row: bytes, unpack: Callable[[bytes], Value]) -> Struct | None:
-    if len(row) == _HEADER.size:
+    if len(row) == _HEADER_SIZE:
         return None
     try:
-        data = unpack(row[_HEADER.size :])
+        data = unpack(row[_HEADER_SIZE:])
     except InvalidValueError as error:
         raise IntegrityError(f"a stored document is {error}", address=key) from error
-    if not isinstance(data, dict | MultiStruct):
-        raise IntegrityError("a stored document is no struct", address=key, actual=data)
-    return data
+    if type(data) is dict or isinstance(data, MultiStruct):
+        return data
+    raise IntegrityError("a stored document is no struct", address=key, actual=data)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, starmap
 from typing import Protocol
 
 import lmdb
@@ -88,9 +88,10 @@ class Snapshot:
 
         What it decodes is not remembered: one scan would push everything hot out of the cache.
         """
-        document_of_row = self._reader(fields)
-        for key, row in entries_in(self._transaction, rows.CURRENT + table_id.encode()):
-            yield self._cache.get(key, rows.version_of_row(row)) or document_of_row(key, row)
+        document_of_row, entries = self._reader(fields), entries_in(self._transaction, rows.CURRENT + table_id.encode())
+        if fields is not None:  # to look into the cache would cost more than to decode them
+            return starmap(document_of_row, entries)
+        return (self._cache.get(key, rows.version_of_row(row)) or document_of_row(key, row) for key, row in entries)
 
     def _reader(self, fields: Fields | None) -> Callable[[bytes, bytes], Document]:
         return self._whole if fields is None else rows.reader(self._strand_id, fields)
