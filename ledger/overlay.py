@@ -16,6 +16,7 @@ from typing import Protocol
 from ledger.catalog import Catalog, Index, Table
 from ledger.index_entries import entry_changes
 from ledger.partiql.context import Document, Fields, IndexCounts
+from ledger.values import Timestamp
 
 __all__ = ["Change", "Overlay", "Reader", "indexed_keys"]
 
@@ -50,7 +51,13 @@ class Reader(Protocol):
 
     def history(self, table_id: str, document_id: str | None) -> Iterator[Document]: ...
 
-    def as_of(self, table_id: str, document_id: str | None, sequence_no: int) -> Iterator[Document]: ...
+    def as_of(self, table_id: str, document_id: str | None, sequence_no: int) -> Iterator[Document | None]: ...
+
+    def block_time(self, sequence_no: int) -> Timestamp: ...
+
+    def blocks_of_document(self, table_id: str, document_id: str) -> list[int]:
+        """Give the numbers of the blocks that changed a document, ascending."""
+        ...
 
 
 @dataclass(slots=True)
@@ -149,9 +156,15 @@ class Overlay:
         """Give committed versions only: a transaction's own writes are no history yet."""
         return self._base.history(table_id, document_id)
 
-    def as_of(self, table_id: str, document_id: str | None, sequence_no: int) -> Iterator[Document]:
+    def as_of(self, table_id: str, document_id: str | None, sequence_no: int) -> Iterator[Document | None]:
         """Give committed versions only, as `history` does."""
         return self._base.as_of(table_id, document_id, sequence_no)
+
+    def block_time(self, sequence_no: int) -> Timestamp:
+        return self._base.block_time(sequence_no)
+
+    def blocks_of_document(self, table_id: str, document_id: str) -> list[int]:
+        return self._base.blocks_of_document(table_id, document_id)
 
 
 def indexed_keys(table: Table, before: Document | None, after: Document | None) -> Iterator[tuple[str, bytes]]:

@@ -6,6 +6,7 @@ Every read is noted in the read set before it is answered, so that the set is co
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -21,7 +22,6 @@ from ledger.overlay import Change, Overlay, Reader
 from ledger.partiql import Plan, PlanCache, Result, execute, make_plan
 from ledger.partiql.context import Bound, Document, Fields, IndexCounts
 from ledger.partiql.executor import Execution
-from ledger.partiql.history import last_versions
 from ledger.partiql.run import Watch
 from ledger.sizes import size_bound
 from ledger.values import MultiStruct, Struct, Timestamp, Value
@@ -221,15 +221,29 @@ class Transaction:
         return self._view.scan(table.table_id, fields)
 
     def history(self, table: Table, document_id: str | None) -> Iterator[Document]:
+        self._note_history(table, document_id)
+        return self._view.history(table.table_id, document_id)
+
+    def _note_history(self, table: Table, document_id: str | None) -> None:
         self.reads.keys.add(
             ("table", table.table_id) if document_id is None else ("document", table.table_id, document_id)
         )
-        return self._view.history(table.table_id, document_id)
 
-    def as_of(self, table: Table, document_id: str | None, sequence_no: int) -> Iterator[Document]:
-        if sequence_no <= self.reads.as_of:  # what has happened no commit changes
-            return self._view.as_of(table.table_id, document_id, sequence_no)
-        return last_versions(self.history(table, document_id), lambda _: True)
+    def as_of(self, table: Table, document_id: str | None, moment: int | Timestamp) -> Iterator[Document | None]:
+        number = self._last_block(table, document_id, moment) if isinstance(moment, Timestamp) else moment
+        if number > self.reads.as_of:  # what has happened no commit changes
+            self._note_history(table, document_id)
+        return self._view.as_of(table.table_id, document_id, number)
+
+    def _last_block(self, table: Table, document_id: str | None, time: Timestamp) -> int:
+        """Give the last block that is not later than `time`, or of a document the last one that changed it; beyond the tip if a next block
+        might not be later either. A block's time is never before that of the block before it, so that few of them are read."""
+        view, tip, instant = self._view, self.reads.as_of, time.instant()
+        if tip < 0 or view.block_time(tip).instant() <= instant:
+            return tip + 1
+        numbers = range(tip) if document_id is None else view.blocks_of_document(table.table_id, document_id)
+        after = bisect_right(numbers, instant, key=lambda number: view.block_time(number).instant())
+        return numbers[after - 1] if after else -1
 
     # StatementContext: writes.
 

@@ -158,8 +158,12 @@ class StatementContext(Protocol):
         """Give all committed versions, of one document or of all: by document id, then by version."""
         ...
 
-    def as_of(self, table: Table, document_id: str | None, sequence_no: int) -> Iterator[Document]:
-        """Give the committed version that a document, or each, had after a block, deletions too: by document id."""
+    def as_of(self, table: Table, document_id: str | None, moment: int | Timestamp) -> Iterator[Document | None]:
+        """Give the committed version that a document, or each, had at a moment, by document id: deletions too, None if it was not there.
+
+        Args:
+            moment: after the block of this number, or after the last block that is not later than this time.
+        """
         ...
 
     def insert(self, table: Table, data: Struct) -> str:

@@ -17,7 +17,7 @@ Source: QLDB developer guide, "Querying revision history".
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TypeAlias
@@ -31,7 +31,7 @@ from ledger.partiql.context import Document
 from ledger.query_values import QueryValue
 from ledger.values import Timestamp, Value
 
-__all__ = ["AsOf", "Interval", "committed_struct", "last_versions"]
+__all__ = ["AsOf", "Interval", "committed_struct"]
 
 
 _END_OF_TIME = (10**18, Decimal(0))
@@ -135,15 +135,11 @@ class AsOf:
         """
         context = env[0].context
         moment = self.check(self.moment(env), context.now)
-        if isinstance(moment, int):
-            versions = context.as_of(table, document_id, moment)
-        else:
-            instant = moment.instant()
-            versions = last_versions(
-                _counted(env, context.history(table, document_id)),
-                lambda document: (time := _instant(document)) is not None and time <= instant,
-            )
-        return (version for version in versions if version.data is not None)
+        for version in context.as_of(table, document_id, moment):
+            if version is not None and version.data is not None:
+                yield version
+            else:
+                env[0].visit()  # what is passed over is work too
 
     @staticmethod
     def check(moment: QueryValue, now: Timestamp | None) -> int | Timestamp:
@@ -158,16 +154,3 @@ class AsOf:
         if now is not None and plain.instant() > now.instant():
             raise EvaluationError(f"AS OF a time in the future: {plain}, now is {now}")
         return plain
-
-
-def last_versions(documents: Iterator[Document], was_there: Callable[[Document], bool]) -> Iterator[Document]:
-    """Give of each document the last version that `was_there`; they come by document id, then by version."""
-    last: Document | None = None
-    for document in documents:
-        if last is not None and last.document_id != document.document_id:
-            yield last
-            last = None
-        if was_there(document):
-            last = document
-    if last is not None:
-        yield last

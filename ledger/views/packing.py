@@ -96,10 +96,9 @@ def unpacker(fields: Fields | None) -> Callable[[bytes], Value]:
 @lru_cache(1_024)
 def _decoder(fields: Fields | None) -> Callable[[bytes], Value]:
     wanted: Any = Any
-    if (
-        fields is not None
-    ):  # what a TypedDict does not name is passed over; mypy knows only those that stand in the text
-        wanted = TypedDict("wanted", dict.fromkeys(sorted(fields), Any), total=False)  # type: ignore[misc, no-redef]
+    if fields is not None:
+        names = dict.fromkeys(sorted(fields), Any)
+        wanted = TypedDict("wanted", names, total=False)  # type: ignore[misc, no-redef]  # mypy knows only names that stand in the text
     return Decoder(wanted, ext_hook=_extended).decode
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import chain, starmap
+from itertools import groupby, starmap
 from typing import Protocol
 
 import lmdb
@@ -21,14 +21,13 @@ from ledger.catalog import Catalog
 from ledger.errors import IntegrityError
 from ledger.ids import ID_LENGTH
 from ledger.partiql.context import Commit, Document, Fields, IndexCounts
+from ledger.values import Timestamp
 from ledger.views import rows
 from ledger.views.cache import DocumentCache
 
 __all__ = ["Head", "Snapshot", "entries_in"]
 
 _INDEX_PREFIX_SIZE = len(rows.INDEX) + ID_LENGTH
-_END = (b"", b"")
-"""Comes after the last entry."""
 _REVISIONS_REMEMBERED_MAX = 1_000
 """Bounds the blocks that one history() keeps decoded: neighbours in a table were often written by one block."""
 
@@ -134,8 +133,8 @@ class Snapshot:
             block = blocks.get(rows.unpack_number(number))
             yield _version(block, table_id, key[23:45].decode(), int.from_bytes(key[45:], "big"))
 
-    def as_of(self, table_id: str, document_id: str | None, sequence_no: int) -> Iterator[Document]:
-        """Give the version that each document had after a block, deletions too; of each one block is read.
+    def as_of(self, table_id: str, document_id: str | None, sequence_no: int) -> Iterator[Document | None]:
+        """Give the version that each document had after a block; deletions too, None if it was not yet there. One block is read for each.
 
         Raises:
             IntegrityError: the journal's block has no such revision.
@@ -144,14 +143,25 @@ class Snapshot:
             return
         prefix = rows.HISTORY + (table_id + (document_id or "")).encode()
         blocks = _RecentBlocks(self._block)
-        last: tuple[bytes, int] | None = None
-        for key, packed in chain(entries_in(self._transaction, prefix), (_END,)):
-            if last is not None and key[23:45] != last[0][23:45]:
-                found, number = last
-                yield _version(blocks.get(number), table_id, found[23:45].decode(), int.from_bytes(found[45:], "big"))
-                last = None
-            if packed and (number := rows.unpack_number(packed)) <= sequence_no:
-                last = key, number
+        for found, versions in groupby(entries_in(self._transaction, prefix), key=lambda entry: entry[0][23:45]):
+            last: tuple[int, bytes] | None = None
+            for key, packed in versions:
+                number = rows.unpack_number(packed)
+                if number > sequence_no:
+                    break
+                last = number, key[45:]
+            yield last and _version(blocks.get(last[0]), table_id, found.decode(), int.from_bytes(last[1], "big"))
+
+    def block_time(self, sequence_no: int) -> Timestamp:
+        """Give the time of a block."""
+        return self._block(sequence_no).block_timestamp
+
+    def blocks_of_document(self, table_id: str, document_id: str) -> list[int]:
+        """Give the numbers of the blocks that changed a document, ascending."""
+        if not rows.is_id(document_id):
+            return []
+        versions = entries_in(self._transaction, rows.HISTORY + (table_id + document_id).encode())
+        return [rows.unpack_number(number) for _, number in versions]
 
     def revision_location(self, document_id: str, version: int) -> tuple[int, str] | None:
         """Give (sequence number of the block, table id) of a revision: one look-up for each table there is."""

@@ -87,7 +87,7 @@ class NaiveLedger:
     def history(self, table: Table, document_id: str | None) -> Iterator[Document]:
         raise NotImplementedError("the serial-replay workload asks for no history")
 
-    def as_of(self, table: Table, document_id: str | None, sequence_no: int) -> Iterator[Document]:
+    def as_of(self, table: Table, document_id: str | None, moment: int | Timestamp) -> Iterator[Document | None]:
         raise NotImplementedError("the serial-replay workload asks for no history")
 
     def insert(self, table: Table, data: Struct) -> str:

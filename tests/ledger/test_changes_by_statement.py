@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,27 @@ def test_reading_the_past_conflicts_with_nobody(db: ledger.Database) -> None:
     db.execute("UPDATE Account SET n = 9 WHERE k = 1")
     transaction.commit()
     assert values(db, "Account") == [[1, 9], [2, 2]]
+
+
+def test_a_time_in_the_past_conflicts_with_nobody_and_the_present_with_who_changes_the_table(
+    db: ledger.Database,
+) -> None:
+    read = "SELECT VALUE a.n FROM Account AS OF ? AS a WHERE k = 1"
+    db.execute("INSERT INTO Account {'k': 1, 'n': 1}")
+    past, tip_time = None, db.execute("SELECT VALUE metadata.txTime FROM _ql_committed_Account").rows[0]
+    while past is None or past == tip_time:  # two blocks may be of one millisecond
+        past = tip_time
+        db.execute("UPDATE Account SET n = n + 1")
+        tip_time = db.execute("SELECT VALUE metadata.txTime FROM _ql_committed_Account").rows[0]
+    before, after = db.execute(read, past).rows, db.execute(read, tip_time).rows
+    assert after == [before[0] + 1]  # type: ignore[operator]
+    for key, moment in ((2, tip_time), (3, past)):
+        transaction = db.start_transaction()
+        assert transaction.execute_statement(read, moment).rows == (before if moment is past else after)
+        transaction.execute_statement("INSERT INTO Account ?", {"k": key})
+        db.execute("UPDATE Account SET n = 9 WHERE k = 1")
+        with nullcontext() if moment is past else pytest.raises(OccConflictError):
+            transaction.commit()
 
 
 def test_upsert_finds_what_its_own_transaction_wrote(db: ledger.Database) -> None:

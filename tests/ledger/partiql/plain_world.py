@@ -140,12 +140,18 @@ class PlainWorld:
             if document_id is None or found == document_id:
                 yield from revisions
 
-    def as_of(self, table: Table, document_id: str | None, sequence_no: int) -> Iterator[Document]:
+    def as_of(self, table: Table, document_id: str | None, moment: int | Timestamp) -> Iterator[Document | None]:
         self.calls.append("as_of")
+
+        def was_there(commit: Commit) -> bool:
+            if isinstance(moment, Timestamp):
+                return commit.tx_time.instant() <= moment.instant()
+            return commit.block_address.sequence_no <= moment
+
         for found, revisions in sorted(self.revisions[table.table_id].items()):
-            there = [r for r in revisions if r.commit is not None and r.commit.block_address.sequence_no <= sequence_no]
-            if there and document_id in (None, found):
-                yield there[-1]
+            there = [r for r in revisions if r.commit is not None and was_there(r.commit)]
+            if document_id in (None, found):
+                yield there[-1] if there else None
 
     def conflicting(self, table: Table, data: Struct, document_id: str | None = None) -> Document | None:
         for index in self.catalog.by_id[table.table_id].indexes:
