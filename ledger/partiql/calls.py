@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ledger.errors import EvaluationError
@@ -16,14 +16,15 @@ from ledger.partiql.scope import Scope, did_you_mean
 from ledger.partiql.tree.expressions import Aggregate, Call, Container, Expression, Name, StructOf, Window
 from ledger.query_values import MISSING, Bag, QueryValue
 from ledger.sizes import estimated_size
-from ledger.values import Annotated, MultiStruct, Sexp, fields_of
+from ledger.values import Annotated, MultiStruct, Sexp
 
 if TYPE_CHECKING:
     from ledger.partiql.compiler import Compiler
 
-__all__ = ["aggregate", "call", "container", "struct", "struct_of_constant_names", "window"]
+__all__ = ["aggregate", "call", "container", "struct", "struct_of_constant_names", "weighed", "window"]
 
 _NESTED = frozenset({list, dict, Bag, Sexp, tuple, MultiStruct, Annotated})
+_MANY = 256
 _BUILT_BYTES_MAX = 32 * 1024 * 1024
 _BYTES_OF_VISIT = 1024
 
@@ -97,7 +98,7 @@ def container(compiler: Compiler, node: Container, scope: Scope) -> Code:
     items = compiler.many(node.items, scope)
     runs = [item.run for item in items]
     kind: Callable[[Iterable[Any]], Any] = {"list": list, "bag": Bag, "sexp": Sexp}[node.kind]
-    return compiler.folded(_weighed(lambda env: kind([run(env) for run in runs])), items, node.at)
+    return compiler.folded(weighed(lambda env: kind([run(env) for run in runs])), items, node.at)
 
 
 def struct(compiler: Compiler, node: StructOf, scope: Scope) -> Code:
@@ -109,33 +110,34 @@ def struct(compiler: Compiler, node: StructOf, scope: Scope) -> Code:
             if text is None:
                 compiler.refuse("a field's name is text", name_node.at)
         build_one = struct_of_constant_names(texts, [v.run for v in values])
-        return compiler.folded(_weighed(build_one), values, node.at)
+        return compiler.folded(weighed(build_one), values, node.at)
     pairs = [(name.run, value.run) for name, value in zip(names, values, strict=True)]
 
     def build(env: Env) -> QueryValue:
         found = ((_name_text(env, name(env)), value(env)) for name, value in pairs)
         return struct_of((text, value) for text, value in found if text is not None)
 
-    return Code(_weighed(build))
+    return Code(weighed(build))
 
 
-def _weighed(build: Evaluate) -> Evaluate:
-    """Look at how large a container is that has others in it, and count that as work: 30 LETs, each of which holds the one before twice,
-    make a billion elements."""
+def weighed(build: Evaluate) -> Evaluate:
+    """Look at how large a container is that has others in it, or many items, and count that as work: 30 LETs, each of which holds the one
+    before twice, make a billion elements."""
 
-    def weighed(env: Env) -> QueryValue:
+    def looked_at(env: Env) -> QueryValue:
         value = build(env)
-        if any(type(item) in _NESTED for item in _items_of(value)):
+        items = _items_of(value)
+        if len(items) > _MANY or not _NESTED.isdisjoint(map(type, items)):
             _weigh(env, value)
         return value
 
-    return weighed
+    return looked_at
 
 
-def _items_of(value: Any) -> Iterable[Any]:
+def _items_of(value: Any) -> Collection[Any]:
     if type(value) is dict:
         return value.values()
-    return (item for _, item in fields_of(value)) if type(value) is MultiStruct else value
+    return [item for _, item in value.fields] if type(value) is MultiStruct else value
 
 
 def _weigh(env: Env, value: QueryValue) -> None:

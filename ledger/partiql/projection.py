@@ -6,6 +6,7 @@ Rules:
 - `SELECT *` over one source is its value; over several, or with AT and BY, all fields side by side. What is no struct stands as
   `_N`; a MISSING source adds nothing.
 - A name that stands twice stays twice.
+- What may hold a value twice that the statement itself has built is weighed: 20 queries, each around the one before, double it 20 times.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from ledger.partiql.calls import struct_of_constant_names
+from ledger.partiql.calls import struct_of_constant_names, weighed
 from ledger.partiql.code import Code, Env, Evaluate
 from ledger.partiql.comparison import bare
 from ledger.partiql.compiler import Compiler
@@ -52,9 +53,9 @@ def column_name(expression: Expression, position: int) -> str:
 def project_list(compiler: Compiler, projection: SelectList, scope: Scope) -> Projected:
     names: list[str] = []
     values: list[Code] = []
+    all_codes = compiler.many((item.expression for item in projection.items), scope)
     pairs: list[_Pairs] = []
-    for position, item in enumerate(projection.items, 1):
-        code = compiler.compile(item.expression, scope)
+    for position, (item, code) in enumerate(zip(projection.items, all_codes, strict=True), 1):
         if isinstance(item, StarOf):
             pairs.append(_fields(code.run, f"_{position}"))
         else:
@@ -64,10 +65,14 @@ def project_list(compiler: Compiler, projection: SelectList, scope: Scope) -> Pr
             values.append(code)
             pairs.append(_one(name, code.run))
     codes = dict(zip(names, values, strict=True))
-    if len(names) == len(pairs):
-        run = struct_of_constant_names(names, [value.run for value in values])
-        return Projected(run, tuple(names) if len(codes) == len(names) else None, codes)
-    return Projected(lambda env: struct_of(pair for each in pairs for pair in each(env)), None, codes)
+    stored = {variable.slot for variable in scope.sources if variable.is_table}
+    built = [code for code in all_codes if not code.constant and (code.path is None or code.path[0] not in stored)]
+    if len(names) < len(pairs):
+        run: Evaluate = lambda env: struct_of(pair for each in pairs for pair in each(env))  # noqa: E731
+        return Projected(weighed(run) if len(built) > 1 else run, None, codes)
+    run = struct_of_constant_names(names, [value.run for value in values])
+    run = weighed(run) if len(built) > 1 else run
+    return Projected(run, tuple(names) if len(codes) == len(names) else None, codes)
 
 
 def _one(name: str, run: Evaluate) -> _Pairs:
@@ -98,7 +103,8 @@ def project_star(compiler: Compiler, tree: From, scope: Scope) -> Projected:
         pairs += [_one(alias, scope.names[alias].run) for alias in (source.at_alias, source.by_alias) if alias]
     if len(pairs) == 1:
         return Projected(_whole(scope.sources[0].slot), None, {})
-    return Projected(lambda env: struct_of(pair for each in pairs for pair in each(env)), None, {})
+    run: Evaluate = lambda env: struct_of(pair for each in pairs for pair in each(env))  # noqa: E731
+    return Projected(run if all(variable.is_table for variable in scope.sources) else weighed(run), None, {})
 
 
 def project_groups(scope: Scope) -> Projected:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from plain_world import PlainWorld
 
 import ledger
 from ledger.database import open_ledger
@@ -47,6 +49,27 @@ def test_what_is_doubled_60_times_is_refused_at_once(
     monkeypatch.setattr(calls, "_BUILT_BYTES_MAX", 1024 * 1024)
     with pytest.raises(EvaluationError, match="more than"):
         db.execute(f"SELECT VALUE doubled {doubling(first, again)}")
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        "SELECT t AS a, t AS b FROM ({}) AS t",
+        "SELECT t AS a, t AS a FROM ({}) AS t",
+        "SELECT t.a AS a, t.a AS b FROM (SELECT t AS a FROM ({}) AS t) AS t",
+        "SELECT x AS a, x AS b FROM Vehicle AS v LET ({}) AS x",
+        "SELECT MAX(t) AS a, MAX(t) AS b FROM ({}) AS t",
+        "SELECT k AS a, k AS b FROM ({}) AS t GROUP BY t AS k",
+        "SELECT * FROM ({0}) AS a, ({0}) AS b",
+        "SELECT t.*, t.* FROM ({}) AS t",
+    ],
+)
+def test_queries_around_queries_that_double_a_row_are_refused(monkeypatch: pytest.MonkeyPatch, around: str) -> None:
+    monkeypatch.setattr(calls, "_BUILT_BYTES_MAX", 1024 * 1024)
+    world = PlainWorld({"Vehicle": [{"n": 1}]})
+    queries = ", ".join(f"q{n} AS ({around.format(f'SELECT * FROM q{m}')})" for m, n in pairwise(range(25)))
+    with pytest.raises(EvaluationError, match="more than"):
+        world.rows(f"WITH q0 AS (SELECT 1 AS a FROM << 0 >>), {queries} SELECT * FROM q24")
 
 
 def test_what_is_doubled_runs_beside_the_committer(db: ledger.Database) -> None:
