@@ -1,14 +1,17 @@
 """LET: names for expressions of a row, between FROM and WHERE.
 
-A later name may be made of earlier ones. Each is computed once a row, after the conditions of WHERE that speak of none of them.
+A later name may be made of earlier ones. A name of a mere path is that path, so that an index serves it. Every other one is computed once a
+row, after the conditions of WHERE that speak of none of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 
-from ledger.partiql.code import Env, Rows, constant
+from ledger.catalog import EACH
+from ledger.partiql.code import Env, Evaluate, Rows, constant
 from ledger.partiql.comparison import bare
 from ledger.partiql.compiler import Compiler
 from ledger.partiql.scope import Scope, slot_code
@@ -16,30 +19,45 @@ from ledger.partiql.tree.expressions import Expression, Logical, Name
 from ledger.partiql.tree.parts import names_of_parts
 from ledger.partiql.tree.queries import Let
 
-__all__ = ["plan_lets", "split_condition"]
+__all__ = ["Bound", "binding", "plan_lets", "split_condition"]
 
 
-def plan_lets(
-    compiler: Compiler, lets: Sequence[Let], where: Expression | None, scope: Scope
-) -> Callable[[Rows], Rows]:
-    """Compile the bindings and make their names known in `scope`; what comes out sets them, and keeps the rows that pass `where`."""
-    if not lets:
-        return lambda below: below
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A name that is computed once a row."""
+
+    name: str
+    slot: int
+    run: Evaluate
+
+
+def plan_lets(compiler: Compiler, lets: Sequence[Let], scope: Scope) -> list[Bound]:
+    """Make the names known in `scope`; give those that have to be computed."""
     bound = []
     for let in lets:
         if let.name in scope.names:
             compiler.refuse(f"{let.name} is the name of two things", let.at)
-        run, slot = compiler.compile(let.expression, scope).run, compiler.slots()
-        scope.names[let.name] = slot_code(slot)
-        bound.append((slot, run))
-    condition = constant(True) if where is None else compiler.compile(where, scope)
-    passes = condition.run
+        code = compiler.compile(let.expression, scope)
+        if code.path is None or EACH in code.path[1]:
+            bound.append(Bound(let.name, compiler.slots(), code.run))
+            code = slot_code(bound[-1].slot)
+        scope.names[let.name] = code
+    return bound
+
+
+def binding(
+    compiler: Compiler, bound: Sequence[Bound], where: Expression | None, scope: Scope
+) -> Callable[[Rows], Rows]:
+    """Compile the part of WHERE that speaks of computed names. What comes out sets them, and keeps the rows that pass."""
+    if not bound:
+        return lambda below: below
+    passes = (constant(True) if where is None else compiler.compile(where, scope)).run
 
     def bind(below: Rows) -> Rows:
         def rows(env: Env) -> Iterator[None]:
             for _ in below(env):
-                for slot, run in bound:
-                    env[slot] = run(env)
+                for each in bound:
+                    env[each.slot] = each.run(env)
                 if bare(passes(env)) is True:
                     yield
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from ledger.errors import EvaluationError
 from ledger.partiql import bag_operators
-from ledger.partiql.bindings import plan_lets, split_condition
+from ledger.partiql.bindings import binding, plan_lets, split_condition
 from ledger.partiql.code import Code, Env, Evaluate, QueryCode, Rows
 from ledger.partiql.comparison import MistypedError, a_type_of, bare, shown, text_of
 from ledger.partiql.compiler import Compiler
@@ -47,15 +47,14 @@ def _plan_select(compiler: Compiler, select: Select, scope: Scope) -> QueryCode:
     assert select.source is not None
     inner, first_slot = Scope(parent=scope), compiler.next_slot
     plan = declare_all(compiler, select.source, inner)
-    below, above = select.where, None
-    if select.lets:
-        below, above = split_condition(select.where, {let.name for let in select.lets})
+    bound = plan_lets(compiler, select.lets, inner)
+    below, above = split_condition(select.where, {each.name for each in bound}) if bound else (select.where, None)
     conjuncts = conjuncts_of(compiler, below, inner)
-    bind = plan_lets(compiler, select.lets, above, inner)
+    bind = binding(compiler, bound, above, inner)
     alone = not (select.group_by or select.having or has_aggregates((select.projection, select.order_by)))
     finish: Callable[[], Rows] = lambda: bind(joined(compiler, plan, conjuncts))  # noqa: E731
     if not alone:
-        rows, inner = _plan_groups(compiler, select, plan, conjuncts, inner, bind)
+        rows, inner = _plan_groups(compiler, select, plan, conjuncts, inner, bind if bound else None)
         finish = lambda: rows  # noqa: E731
     if has_windows((select.projection, select.order_by)):
         alone = False
@@ -65,7 +64,7 @@ def _plan_select(compiler: Compiler, select: Select, scope: Scope) -> QueryCode:
     projected = _project(compiler, select, inner)
     keys = [_order_key(compiler, key, inner, projected.codes) for key in select.order_by]
     cut = _cut(compiler, select, scope)
-    in_place = _in_order(compiler, plan, conjuncts, select, keys, cut) if alone and keys and not select.lets else None
+    in_place = _in_order(compiler, plan, conjuncts, select, keys, cut) if alone and keys and not bound else None
     if in_place is not None or not keys:
         unsorted = finish() if in_place is None else in_place
         values = compiler.noted_as(_projected(unsorted, projected.run), unsorted)
@@ -92,11 +91,11 @@ def _plan_groups(
     plan: InnerPlan,
     conjuncts: Sequence[Conjunct],
     inner: Scope,
-    bind: Callable[[Rows], Rows],
+    bind: Callable[[Rows], Rows] | None,
 ) -> tuple[Rows, Scope]:
     """Group; where the only aggregate is COUNT(*) or the end of an index, without reading all rows."""
     aggregates = aggregates_in((select.projection, select.having, select.order_by))
-    only = next(aggregates, None) if select.group_by is None and not select.lets else None
+    only = next(aggregates, None) if select.group_by is None and bind is None else None
     below = None
     if only is not None and next(aggregates, None) is None and not compiler.naive:
         table = counted_table(plan) if only.argument is None and not conjuncts else None
@@ -107,7 +106,10 @@ def _plan_groups(
         path = None if argument is None else compiler.compile(argument, inner).path
         if only.function in ("min", "max") and path is not None:
             below = extreme_first(compiler, plan, conjuncts, path, greatest=only.function == "max")
-    rows, outer = plan_grouping(compiler, select.group_by, inner, below or bind(joined(compiler, plan, conjuncts)))
+    if below is None:
+        found = joined(compiler, plan, conjuncts)
+        below = found if bind is None else bind(found)
+    rows, outer = plan_grouping(compiler, select.group_by, inner, below)
     return _having(compiler, select, rows, outer)
 
 
