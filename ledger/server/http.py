@@ -18,6 +18,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import Enum
+from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
@@ -27,12 +28,24 @@ from ledger.errors import InvalidValueError, LimitExceededError
 from ledger.json_values import dump_json, parse_json
 from ledger.values import Value
 
-__all__ = ["ROWS_TYPE", "Answer", "ClientGoneError", "Format", "HttpError", "Request", "StreamAnswer", "answer_format"]
+__all__ = [
+    "IN_LOOP_BYTES_MAX",
+    "ROWS_TYPE",
+    "Answer",
+    "ClientGoneError",
+    "Format",
+    "HttpError",
+    "Request",
+    "StreamAnswer",
+    "answer_format",
+]
 
 _BODY_S_MAX = 30.0
 """Time for a body to arrive; a slower client holds nothing but its connection."""
 _DRAIN_BYTES_MAX = 64 * 1024 * 1024
 """A body that is too large is read and dropped up to here, so that the client sees the answer and not a reset."""
+IN_LOOP_BYTES_MAX = 256 * 1024
+"""Of a body that is read, or an answer that is written, while everybody waits: about 60 ms. More goes to the pool."""
 _ENVELOPE_DEPTH = 4
 """{statements: [{parameters: [value]}]}"""
 ROWS_TYPE = b"application/x-ndjson"
@@ -165,12 +178,15 @@ class Request:
         pairs = parse_qsl(self.query.decode("ascii", "replace"), keep_blank_values=True, max_num_fields=50)
         return dict(pairs).get(name)
 
-    async def value(self, size_max: int, depth_max: int) -> Value:
-        """Read the body, one value of at most `size_max` bytes.
+    async def value(
+        self, size_max: int, depth_max: int, in_pool: Callable[[Callable[[], Value]], Awaitable[Value]]
+    ) -> Value:
+        """Read the body, one value of at most `size_max` bytes; a large one by `in_pool`, so that the loop goes on.
 
         Raises:
             HttpError: no or another media type (415), too slow (408).
             LimitExceededError, InvalidValueError, ClientGoneError
+            LedgerBusyError: too much is waiting for the pool already.
         """
         content_type = self.headers.get(b"content-type", b"")
         body_format = _FORMATS.get(_media_type(content_type))
@@ -180,7 +196,8 @@ class Request:
             raise HttpError(415, "UnsupportedMediaTypeError", f"the Content-Type of the body is {kinds}, {given}")
         body = await self._body(size_max)
         self.body_bytes = len(body)
-        return body_format.read(body, depth_max + _ENVELOPE_DEPTH)
+        read = partial(body_format.read, body, depth_max + _ENVELOPE_DEPTH)
+        return read() if len(body) <= IN_LOOP_BYTES_MAX else await in_pool(read)
 
     async def _body(self, size_max: int) -> bytes:
         announced = self.headers.get(b"content-length", b"0")

@@ -19,7 +19,7 @@ from ledger.errors import BesideError, InvalidValueError
 from ledger.ids import id_of_text
 from ledger.request import OneShot, Outcome, StatementText
 from ledger.request import Request as CommitRequest
-from ledger.server.http import Answer, Request, StreamAnswer
+from ledger.server.http import IN_LOOP_BYTES_MAX, Answer, Request, StreamAnswer
 from ledger.server.row_streams import answer_rows, statistics_struct
 from ledger.server.service import Service
 from ledger.values import Value, ion_type
@@ -40,7 +40,7 @@ class _Posted(OneShot):
 
 async def post_transaction(service: Service, request: Request) -> Answer | StreamAnswer:
     database = service.ledgers.get(request.arguments["name"])
-    value = await request.value(service.limits.request_bytes_max, service.limits.value_depth_max)
+    value = await request.value(service.limits.request_bytes_max, service.limits.value_depth_max, service.in_pool)
     statements = statements_of(value)
     key = request.one_header(b"idempotency-key")
     transaction_id = None if key is None else transaction_id_of_key(database.strand_id, key)
@@ -60,7 +60,10 @@ async def post_transaction(service: Service, request: Request) -> Answer | Strea
     await posted.done
     if isinstance(posted.error, BesideError):
         return await _beside(service, request, database, statements, transaction_id)
-    return _answer(request, posted.result())
+    outcome = posted.result()
+    if sum(result.size for result in outcome.results if result) > IN_LOOP_BYTES_MAX:
+        return await service.more_in_pool(lambda: _answer(request, outcome))  # it is committed: nobody is turned away
+    return _answer(request, outcome)
 
 
 async def _beside(

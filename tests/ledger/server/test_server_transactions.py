@@ -8,6 +8,7 @@ from server_client import Api, at_once
 from ledger import ion, iontext
 from ledger.database import Database
 from ledger.limits import Limits
+from ledger.server.http import Format
 from ledger.values import Annotated, Timestamp
 
 
@@ -252,3 +253,37 @@ def test_large_texts_are_read_in_the_pool_while_the_server_answers_others(api, n
     assert readers
     assert all(name.startswith("reader") for name in readers)
     assert len(api.transact("SELECT * FROM Vehicle WHERE VIN = 'large4'").json["results"][0]) == 1
+
+
+def test_large_bodies_are_read_and_large_answers_written_in_the_pool_while_the_server_answers_others(
+    api, new_api, monkeypatch
+):
+    holding, go_on, threads = threading.Event(), threading.Event(), {"read": [], "write": []}
+
+    def held(name, is_large):
+        original = getattr(Format, name)
+
+        def call(format_, value, *more):
+            if is_large(value):
+                threads[name].append(threading.current_thread().name)
+                holding.set()
+                assert go_on.wait(30)
+            return original(format_, value, *more)
+
+        monkeypatch.setattr(Format, name, call)
+
+    held("read", lambda body: len(body) > 1_000_000)
+    held("write", lambda value: isinstance(value, dict) and len(str(value)) > 1_000_000)
+    inserted, found = [("INSERT INTO Vehicle ?", [[{"VIN": f"big{n}", "text": "x" * 50_000} for n in range(30)]])], []
+    for work in (inserted, [("SELECT * FROM Vehicle WHERE VIN IN ?", [[f"big{n}" for n in range(30)]])]):
+        holding.clear()
+        go_on.clear()
+        sender = threading.Thread(target=lambda: found.append(new_api().transact(*work)))  # noqa: B023  # joined below
+        sender.start()
+        assert holding.wait(30)
+        assert api.transact("SELECT * FROM Vehicle WHERE VIN = 'nobody'").status == 200
+        go_on.set()
+        sender.join()
+    assert [reply.status for reply in found] == [200, 200]
+    assert len(found[1].json["results"][0]) == 30
+    assert all(names and all(name.startswith("reader") for name in names) for names in threads.values())
