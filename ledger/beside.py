@@ -14,6 +14,7 @@ import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from ledger import hashing
 from ledger.clock import Clock
 from ledger.committer import Committer
 from ledger.deadline import Deadline
@@ -89,11 +90,12 @@ class Beside:
 
         Raises:
             TransactionMismatchError: the id is that of a transaction that wrote.
-            StatementCancelledError, LimitExceededError
+            InvalidValueError, StatementCancelledError, LimitExceededError
         """
         self._running.add(deadline)  # as `running`, by hand: a look-up is over in 20 us
         try:
             self._check_open()
+            self._check(statements)
             with self._views.snapshot() as snapshot:
                 transaction, _ = self._transaction(snapshot, transaction_id, deadline)
                 plans = (self._plans.plan(text, snapshot.catalog, snapshot) for text, _ in statements)
@@ -107,8 +109,10 @@ class Beside:
 
         Raises:
             PlanError: the statement is no query.
+            InvalidValueError: a text or a parameter is nothing that Ion can say.
             TransactionMismatchError: the id is that of a transaction that wrote.
         """
+        self._check([(text, parameters)])
         deadline = self.read_deadline()
         snapshot = self._views.snapshot()
         try:
@@ -180,6 +184,15 @@ class Beside:
         chosen = transaction_id or new_id or self._ids.new()
         number = snapshot.sequence_no
         return Transaction(chosen, snapshot, number, now, self._ids.new, self._limits, deadline), now
+
+    def _check(self, statements: Sequence[StatementText]) -> None:
+        """Raises InvalidValueError: a text or a parameter is nothing that Ion can say; LimitExceededError: too many statements."""
+        maximum = self._limits.statements_per_transaction_max
+        if len(statements) > maximum:
+            raise LimitExceededError("statements_per_transaction_max", maximum, len(statements))
+        for text, parameters in statements:
+            for value in parameters if text.isascii() else (text, *parameters):
+                hashing.ion_hash(value)
 
     def _check_open(self) -> None:
         if self._closed:

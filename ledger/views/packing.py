@@ -3,8 +3,9 @@
     nil, boolean, integer, float 64, string, binary    null.null, bool, int of 64 bits, float, string, blob
     array, map                                         list, struct
     extension 1, 2, 3                                  decimal: its text; timestamp: its body in Ion binary; symbol: its text
-    extension 0                                        all else, as one value in Ion binary: clobs, S-expressions, larger integers, typed
-                                                       nulls, annotated values, structs that name a field twice, the symbol without text
+    extension 0                                        all else, as a list of one value in Ion binary: clobs, S-expressions,
+                                                       larger integers, typed nulls, annotated values, structs that name a
+                                                       field twice, the symbol without text
 
 Rules:
 - `unpacked(packed(data))` is `data` in Ion's data model (`ledger.values.identical`), the order of fields included.
@@ -72,14 +73,16 @@ def _extension(value: Value) -> Ext:
         return Ext(_TIMESTAMP, timestamp_body(value))
     if isinstance(value, Symbol) and value.text is not None:
         return Ext(_SYMBOL, value.text.encode())
-    return Ext(_ION, ion.encode_part(value, ion.SYSTEM))
+    return Ext(_ION, ion.encode_part([value], ion.SYSTEM))  # alone it might be taken for a symbol table
 
 
 def unpacker(fields: Fields | None) -> Callable[[bytes], Value]:
-    """Give what reads data, of a struct only `fields` (None: all of it).
+    """Give what reads data, of a struct `fields` at least (None: all of it).
 
     It raises InvalidValueError: the bytes are not what `packed` gives.
     """
+    if fields is not None and not all(map(str.isascii, fields)):
+        fields = None  # msgspec 0.22 does not find such names of a TypedDict, but others instead of them
     decode = _decoder(fields)
 
     def unpack(data: bytes) -> Value:
@@ -114,8 +117,15 @@ def _value(code: int, encoded: bytes) -> Value:
         raise InvalidValueError(f"extension {code} of MessagePack is none of ours: {error!r}") from error
 
 
+def _ion_value(encoded: bytes) -> Value:
+    found = ion.decode_part(encoded, ion.SYSTEM)
+    if not isinstance(found, list) or len(found) != 1:
+        raise InvalidValueError("a list of one value is expected")
+    return found[0]
+
+
 _EXTENSIONS: dict[int, Callable[[bytes], Value]] = {
-    _ION: lambda encoded: ion.decode_part(encoded, ion.SYSTEM),
+    _ION: _ion_value,
     _DECIMAL: lambda encoded: Decimal(encoded.decode()),
     _TIMESTAMP: lambda encoded: read_timestamp(encoded, 0, len(encoded)),
     _SYMBOL: lambda encoded: Symbol(encoded.decode()),

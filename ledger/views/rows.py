@@ -1,7 +1,7 @@
 """The rows of the view store: every key and every value, drawn here and nowhere else.
 
     key                                                    value
-    d | tableId 22 | documentId 22                         current document: header, data
+    d | tableId 22 | documentId 22                         current document: header, data, CRC-32C 4 of both
     h | tableId 22 | documentId 22 | version 4             one version: sequenceNo 8
     i | indexId 22 | index key (1-288) | documentId 22     index entry: nothing
     x | indexId 22                                         index: state 1, entries 8, different keys 8, rest
@@ -18,7 +18,8 @@ Rules:
 - One B+ tree, keys in bytes order. Ids are ASCII of one width and numbers big-endian, so a table's documents, a document's versions
   and an index's keys each lie together, in their order. The longest key is 333 bytes; LMDB's limit is 511.
 - History points into the journal. It needs no copy of a document, and both of its questions (one document, a whole table) are one range.
-- A document's header is read when somebody asks for it, its data as far as somebody asks for it.
+- A document's header is read when somebody asks for it, its data as far as somebody asks for it. The CRC is looked at first: what has
+  rotted must not come into an answer, nor into the next version. (It is little-endian: the CRC of a whole row is always the same number.)
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from functools import lru_cache, partial
 from typing import Final, NamedTuple
 
 import lmdb
+from crc32c import crc32c
 
 from ledger import ion
 from ledger.block import BlockAddress
@@ -86,6 +88,7 @@ FAILED: Final = b"F"
 _INDEX = struct.Struct(">cQQ")
 _HEADER = struct.Struct(">IQq22s32s")
 _HEADER_SIZE = _HEADER.size
+_CRC_SIZE, _CRC_OF_ROW = 4, 0x48674BC7
 _TABLE = struct.Struct(">QQ")
 _POSITION = struct.Struct(">q")
 _number = struct.Struct(">Q")
@@ -183,8 +186,10 @@ def current_row(document: Document, times_ms: Mapping[int, int]) -> bytes:
     commit = document.commit
     assert commit is not None
     number = commit.block_address.sequence_no
-    header = _HEADER.pack(document.version, number, times_ms[number], commit.tx_id.encode(), commit.hash)
-    return header if document.data is None else header + packed(document.data)
+    row = _HEADER.pack(document.version, number, times_ms[number], commit.tx_id.encode(), commit.hash)
+    if document.data is not None:
+        row += packed(document.data)
+    return row + crc32c(row).to_bytes(_CRC_SIZE, "little")
 
 
 def version_of_row(row: bytes) -> int:
@@ -196,7 +201,7 @@ def version_of_row(row: bytes) -> int:
 def reader(strand_id: str, fields: Fields | None = None) -> Callable[[bytes, bytes], Document]:
     """Give what makes the document of (key, row); its data may lack whatever is not in `fields` (None: it is whole).
 
-    It raises IntegrityError: the data is not what `current_row` wrote.
+    It raises IntegrityError: the row is not what `current_row` wrote.
     """
     unpack = unpacker(fields)
 
@@ -217,7 +222,7 @@ def plain_row(key: bytes, row: bytes) -> bytes:
     """Give a current document's row with its data in Ion, so that rows can be compared by what they say.
 
     Raises:
-        IntegrityError: the data is not what `current_row` wrote.
+        IntegrityError: the row is not what `current_row` wrote.
     """
     data = _data(key, row, unpacked)
     return row[:_HEADER_SIZE] + (b"" if data is None else ion.encode(data))
@@ -229,10 +234,12 @@ _time_of = lru_cache(1_024)(Timestamp.of_milliseconds)
 
 
 def _data(key: bytes, row: bytes, unpack: Callable[[bytes], Value]) -> Struct | None:
-    if len(row) == _HEADER_SIZE:
+    if crc32c(row) != _CRC_OF_ROW:
+        raise IntegrityError("a stored document has rotted: its CRC does not fit", address=key, actual=row)
+    if len(row) == _HEADER_SIZE + _CRC_SIZE:
         return None
     try:
-        data = unpack(row[_HEADER_SIZE:])
+        data = unpack(row[_HEADER_SIZE:-_CRC_SIZE])
     except InvalidValueError as error:
         raise IntegrityError(f"a stored document is {error}", address=key) from error
     if type(data) is dict or isinstance(data, MultiStruct):

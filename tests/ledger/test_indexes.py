@@ -42,6 +42,17 @@ def people(db: ledger.Database, count: int, *, first: int = 0) -> None:
         db.execute("INSERT INTO Person ?", part)
 
 
+@pytest.mark.parametrize("name", ["Größe", "名前", "plain"])
+def test_an_index_over_what_is_there_finds_it_whatever_its_name(db: ledger.Database, name: str) -> None:
+    db.execute("INSERT INTO Person ?", [{name: n, "": "other", "n": n} for n in range(3)])
+    db.execute(f'CREATE UNIQUE INDEX ON Person ("{name}")')
+    for n in range(3):
+        found = db.execute(f'SELECT VALUE p.n FROM Person AS p WHERE p."{name}" = ?', n)
+        assert (found.rows, found.statistics.look_ups) == ([n], 1)
+    with pytest.raises(UniqueViolationError):
+        db.execute("INSERT INTO Person ?", {name: 2})
+
+
 def indexes(db: ledger.Database) -> list[dict[str, Value]]:
     [row] = db.execute("SELECT indexes FROM information_schema.user_tables WHERE name = 'Person'").rows
     assert isinstance(row, dict)

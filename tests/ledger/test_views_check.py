@@ -9,6 +9,7 @@ from pathlib import Path
 import lmdb
 import pytest
 from block_builder import BlockBuilder
+from crc32c import crc32c
 from memory_journal import MemoryJournal
 
 from ledger.block import SYSTEM_TABLE_NAME
@@ -48,14 +49,29 @@ def first_row(transaction: lmdb.Transaction[bytes], prefix: bytes) -> tuple[byte
     return cursor.item()
 
 
+def rot(prefix: bytes, at: int) -> Callable[[lmdb.Transaction[bytes]], None]:
+    def rot(transaction: lmdb.Transaction[bytes]) -> None:
+        key, value = first_row(transaction, prefix)
+        transaction.put(key, flipped(value, at))
+
+    return rot
+
+
 def change(prefix: bytes, at: int) -> Callable[[lmdb.Transaction[bytes]], None]:
+    """Change a byte as somebody would who writes rows: a document's row has a CRC."""
+
     def change(transaction: lmdb.Transaction[bytes]) -> None:
         key, value = first_row(transaction, prefix)
-        changed = bytearray(value)
-        changed[at] ^= 1
-        transaction.put(key, bytes(changed))
+        changed = flipped(value, at)
+        if prefix.startswith(b"d"):
+            changed = changed[:-4] + crc32c(changed[:-4]).to_bytes(4, "little")
+        transaction.put(key, changed)
 
     return change
+
+
+def flipped(value: bytes, at: int) -> bytes:
+    return value[:at] + bytes([value[at] ^ 1]) + value[at + 1 :]
 
 
 def remove(prefix: bytes) -> Callable[[lmdb.Transaction[bytes]], None]:
@@ -78,6 +94,8 @@ SABOTAGE: dict[str, tuple[Callable[[lmdb.Transaction[bytes]], None], str]] = {
     "another hash": (change(b"d", 60), "the views have another current document"),
     "changed data": (change(b"d" + CARS.table_id.encode(), 85), "the views have another current document"),
     "renamed field": (change(b"d" + CARS.table_id.encode(), 76), "the views have another current document"),
+    "rotten data": (rot(b"d" + CARS.table_id.encode(), 85), "a stored document has rotted"),
+    "rotten header": (rot(b"d" + CARS.table_id.encode(), 20), "a stored document has rotted"),
     "data that nobody packed": (change(b"d" + CARS.table_id.encode(), 74), "a stored document is not MessagePack"),
     "lost document": (remove(b"d"), "the views lack a current document"),
     "lost index entry": (remove(b"i"), "the views lack a index entry"),

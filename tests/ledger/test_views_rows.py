@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
+from crc32c import crc32c
 
 from ledger.block import BlockAddress
 from ledger.errors import IntegrityError
@@ -67,9 +68,24 @@ def test_only_the_fields_that_are_asked_for_come_back() -> None:
 @pytest.mark.parametrize("data", [b"\xc1", b"\x81\xa1a", b"\x90", b"\x2a", b"\xc7\x01\x09x"])
 @pytest.mark.parametrize("fields", [None, frozenset("a")])
 def test_rotten_data_is_told_with_its_key(data: bytes, fields: frozenset[str] | None) -> None:
-    row = rows.current_row(document(None), {2**40: 0}) + data
+    row = rows.current_row(document(None), {2**40: 0})[:-4] + data
     with pytest.raises(IntegrityError, match="a stored document is"):
-        rows.reader(STRAND, fields)(KEY, row)
+        rows.reader(STRAND, fields)(KEY, row + crc32c(row).to_bytes(4, "little"))
+
+
+@pytest.mark.parametrize("data", [None, {}, {"a": "b", "n": Decimal("1.5")}])
+@pytest.mark.parametrize("fields", [None, frozenset[str](), frozenset("a")])
+def test_any_bit_that_has_rotted_is_told_with_its_key(data: Struct | None, fields: frozenset[str] | None) -> None:
+    row, read = rows.current_row(document(data), {2**40: 0}), rows.reader(STRAND, fields)
+    assert read(KEY, row).version == 3
+    for at in range(8 * len(row)):
+        rotten = bytearray(row)
+        rotten[at // 8] ^= 1 << at % 8
+        with pytest.raises(IntegrityError, match="has rotted"):
+            read(KEY, bytes(rotten))
+    for size in range(len(row)):
+        with pytest.raises(IntegrityError, match="has rotted"):
+            read(KEY, row[:size])
 
 
 def test_ids_of_another_form_are_not_looked_for() -> None:
