@@ -259,6 +259,8 @@ def copied(value: Value) -> Value:
     if kind in _EQUAL_IS_IDENTICAL:
         return value
     if isinstance(value, dict):
+        if _EQUAL_IS_IDENTICAL.issuperset(map(type, value.values())):
+            return dict(value)
         return {name: copied(member) for name, member in value.items()}
     if isinstance(value, Sexp):
         return Sexp(map(copied, value))
