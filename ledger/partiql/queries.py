@@ -140,7 +140,7 @@ def _project(compiler: Compiler, select: Select, scope: Scope) -> Projected:
     if isinstance(projection, Pivot):
         pair = Container("list", (projection.name, projection.value), 0)
         return Projected(compiler.compile(pair, scope).run, None, {})
-    if scope.grouping is not None:
+    if not scope.sources:  # above a grouping
         return project_groups(scope)
     assert select.source is not None
     return project_star(compiler, select.source, scope)

@@ -88,7 +88,7 @@ def unpacker(fields: Fields | None) -> Callable[[bytes], Value]:
     def unpack(data: bytes) -> Value:
         try:
             return decode(data)
-        except (DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except (DecodeError, UnicodeDecodeError) as error:
             if fields is not None and isinstance(error, ValidationError):  # not a map, perhaps
                 return unpacked(data)
             raise InvalidValueError(f"not MessagePack as it was written: {error}") from error

@@ -32,8 +32,10 @@ SCANS: list[tuple[str, list[str | None]]] = [
     ("WITH w AS (SELECT t.b.c AS c FROM T AS t) SELECT w.c FROM w", ["b"]),
     ("PIVOT t.a AT t.g FROM T AS t", ["ag"]),
     ("INSERT INTO T SELECT VALUE {'a': t.a} FROM T AS t", ["a"]),
+    ("SELECT VALUE t.a FROM T AS t ORDER BY ROW_NUMBER() OVER (ORDER BY t.g)", ["ag"]),
     # Whoever takes the whole document gets it.
     ("SELECT * FROM T", [None]),
+    ("SELECT * FROM T AS t ORDER BY ROW_NUMBER() OVER (ORDER BY t.a)", [None]),
     ("SELECT t.* FROM T AS t", [None]),
     ("SELECT VALUE t FROM T AS t", [None]),
     ("SELECT t FROM T AS t", [None]),
