@@ -95,7 +95,7 @@ class Beside:
         self._running.add(deadline)  # as `running`, by hand: a look-up is over in 20 us
         try:
             self._check_open()
-            self._check(statements)
+            self._check_statements(statements)
             with self._views.snapshot() as snapshot:
                 transaction, _ = self._transaction(snapshot, transaction_id, deadline)
                 plans = (self._plans.plan(text, snapshot.catalog, snapshot) for text, _ in statements)
@@ -112,7 +112,7 @@ class Beside:
             InvalidValueError: a text or a parameter is nothing that Ion can say.
             TransactionMismatchError: the id is that of a transaction that wrote.
         """
-        self._check([(text, parameters)])
+        self._check_statements([(text, parameters)])
         deadline = self.read_deadline()
         snapshot = self._views.snapshot()
         try:
@@ -185,7 +185,7 @@ class Beside:
         number = snapshot.sequence_no
         return Transaction(chosen, snapshot, number, now, self._ids.new, self._limits, deadline), now
 
-    def _check(self, statements: Sequence[StatementText]) -> None:
+    def _check_statements(self, statements: Sequence[StatementText]) -> None:
         """Raises InvalidValueError: a text or a parameter is nothing that Ion can say; LimitExceededError: too many statements."""
         maximum = self._limits.statements_per_transaction_max
         if len(statements) > maximum:

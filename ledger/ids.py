@@ -18,8 +18,6 @@ __all__ = ["ID_LENGTH", "IdSource", "check_id", "id_of_bytes", "id_of_text"]
 ID_LENGTH = 22
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _HALF = ID_LENGTH // 2
-
-
 _PAIRS = [high + low for high in _ALPHABET for low in _ALPHABET]
 """Every transaction and document gets an id: with two digits a step they cost half as much."""
 

@@ -60,9 +60,6 @@ class Document:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Document) and self._parts() == other._parts()
 
-    def __hash__(self) -> int:
-        return hash((self.table_id, self.document_id, self.version))
-
     def __repr__(self) -> str:
         return f"Document{self._parts()}"
 

@@ -88,6 +88,7 @@ def _fold_table(run: Run, block: Block, table: TableRevisions, number: bytes) ->
     elif changed.next_sequence_no != first:
         raise sequence_gap(table.table_id, changed.next_sequence_no, first)
     changed.next_sequence_no += len(table.revisions)
+    address = block.address
     for revision in table.revisions:
         key = _ascii(block, table.table_id + revision.id, _KEY_SIZE)
         run.entries.append((rows.HISTORY + key + revision.version.to_bytes(4, "big"), number))
@@ -99,7 +100,7 @@ def _fold_table(run: Run, block: Block, table: TableRevisions, number: bytes) ->
                 revision.id,
                 revision.version,
                 revision.data,
-                Commit(block.address, block.block_timestamp, block.transaction_id, revision.hash),
+                Commit(address, block.block_timestamp, block.transaction_id, revision.hash),
             )
             if live
             else None
