@@ -15,6 +15,7 @@ Rules:
 from __future__ import annotations
 
 import logging
+import re
 import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -373,8 +374,8 @@ class Committer:
 
 
 def _may_show_revisions(request: Request) -> bool:
-    """Tell whether a request may read history() or the committed view; by its text alone, so now and then without need."""
-    if not isinstance(request, OneShot):
-        return False
-    texts = [text.lower() for text, _ in request.statements]
-    return any("history" in text or "_ql_committed_" in text for text in texts)
+    """Tell whether a request may read history(), the committed view or AS OF; by its text alone, so now and then without need."""
+    return isinstance(request, OneShot) and any(_SHOWS_REVISIONS.search(text) for text, _ in request.statements)
+
+
+_SHOWS_REVISIONS = re.compile(r"history|_ql_committed_|\bof\b", re.IGNORECASE)

@@ -1,4 +1,5 @@
-"""How large a value is: in Ion binary, by a bound from above that is much cheaper than encoding it; in memory, roughly the same."""
+"""How large a value is: in Ion binary, by a bound from above that is much cheaper than encoding it; in memory, roughly the same, and a
+little more for each list and struct."""
 
 from __future__ import annotations
 
@@ -11,6 +12,8 @@ __all__ = ["estimated_size", "size_bound"]
 
 _CONTAINER = 12
 """Type byte, length and field symbol of a value that is shorter than 2**28 bytes, with room."""
+_HEAD_IN_MEMORY = 52
+"""What a list or struct takes in memory, however little it holds: many small ones are what a query can make without end."""
 _LOOKED_INTO_DEPTH = 64
 _DEEP = 64 * 1024
 """What a value counts that is deeper than any document: made by a query, and rare."""
@@ -72,6 +75,8 @@ def _bound_container(value: Value, room: int, depth_max: int) -> int:
             return _DEEP
         raise LimitExceededError("value_depth_max", depth_max, depth_max + 1)
     size = _CONTAINER
+    if depth_max == _NOT_REFUSED:
+        size += _HEAD_IN_MEMORY
     if isinstance(value, dict | MultiStruct):
         for name, item in fields_of(value):
             size += 4 * len(name or "") + _CONTAINER + _bound(item, room - 1, depth_max)

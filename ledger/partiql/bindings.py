@@ -1,7 +1,7 @@
 """LET: names for expressions of a row, between FROM and WHERE.
 
-A later name may be made of earlier ones. A name of a mere path is that path, so that an index serves it. Every other one is computed once a
-row, after the conditions of WHERE that speak of none of them.
+A later name may be made of earlier ones. A name of a path into FROM is that path, so that an index serves it. Every other one is computed
+once a row, after the conditions of WHERE that speak of none of them.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ class Bound:
 
 def plan_lets(compiler: Compiler, lets: Sequence[Let], scope: Scope) -> list[Bound]:
     """Make the names known in `scope`; give those that have to be computed."""
-    bound = []
+    bound: list[Bound] = []
     for let in lets:
         if let.name in scope.names:
             compiler.refuse(f"{let.name} is the name of two things", let.at)
         code = compiler.compile(let.expression, scope)
-        if code.path is None or EACH in code.path[1]:
+        if code.path is None or EACH in code.path[1] or code.path[0] in {each.slot for each in bound}:
             bound.append(Bound(let.name, compiler.slots(), code.run))
             code = slot_code(bound[-1].slot)
         scope.names[let.name] = code

@@ -21,12 +21,12 @@ from ledger.values import Annotated, MultiStruct, Sexp
 if TYPE_CHECKING:
     from ledger.partiql.compiler import Compiler
 
-__all__ = ["aggregate", "call", "container", "struct", "struct_of_constant_names", "weighed", "window"]
+__all__ = ["Growth", "aggregate", "call", "container", "struct", "struct_of_constant_names", "weighed_row", "window"]
 
 _NESTED = frozenset({list, dict, Bag, Sexp, tuple, MultiStruct, Annotated})
 _MANY = 256
 _BUILT_BYTES_MAX = 32 * 1024 * 1024
-_BYTES_OF_VISIT = 1024
+_FEW_TIMES = 256
 
 
 def call(compiler: Compiler, node: Call, scope: Scope) -> Code:
@@ -98,7 +98,7 @@ def container(compiler: Compiler, node: Container, scope: Scope) -> Code:
     items = compiler.many(node.items, scope)
     runs = [item.run for item in items]
     kind: Callable[[Iterable[Any]], Any] = {"list": list, "bag": Bag, "sexp": Sexp}[node.kind]
-    return compiler.folded(weighed(lambda env: kind([run(env) for run in runs])), items, node.at)
+    return compiler.folded(_weighed(lambda env: kind([run(env) for run in runs])), items, node.at)
 
 
 def struct(compiler: Compiler, node: StructOf, scope: Scope) -> Code:
@@ -110,17 +110,17 @@ def struct(compiler: Compiler, node: StructOf, scope: Scope) -> Code:
             if text is None:
                 compiler.refuse("a field's name is text", name_node.at)
         build_one = struct_of_constant_names(texts, [v.run for v in values])
-        return compiler.folded(weighed(build_one), values, node.at)
+        return compiler.folded(_weighed(build_one), values, node.at)
     pairs = [(name.run, value.run) for name, value in zip(names, values, strict=True)]
 
     def build(env: Env) -> QueryValue:
         found = ((_name_text(env, name(env)), value(env)) for name, value in pairs)
         return struct_of((text, value) for text, value in found if text is not None)
 
-    return Code(weighed(build))
+    return Code(_weighed(build))
 
 
-def weighed(build: Evaluate) -> Evaluate:
+def _weighed(build: Evaluate) -> Evaluate:
     """Look at how large a container is that has others in it, or many items, and count that as work: 30 LETs, each of which holds the one
     before twice, make a billion elements."""
 
@@ -132,6 +132,23 @@ def weighed(build: Evaluate) -> Evaluate:
         return value
 
     return looked_at
+
+
+class Growth:
+    """How many times a row of a statement may hold one value that the statement has built, if all of its queries stand in each other."""
+
+    __slots__ = ("times",)
+
+    def __init__(self) -> None:
+        self.times = 1
+
+
+def weighed_row(compiler: Compiler, build: Evaluate, uses: int) -> Evaluate:
+    """Do what `_weighed` does for rows that hold built values up to `uses` times, where that adds up: 20 queries, each around the one
+    before, double a value 20 times. For most statements it does not."""
+    growth, weigh = compiler.growth, _weighed(build)
+    growth.times *= max(1, uses)
+    return build if uses < 2 else lambda env: weigh(env) if growth.times > _FEW_TIMES else build(env)
 
 
 def _items_of(value: Any) -> Collection[Any]:
@@ -146,9 +163,7 @@ def _weigh(env: Env, value: QueryValue) -> None:
         raise EvaluationError(f"a list or struct of more than {_BUILT_BYTES_MAX} bytes would be built")
     run = env[0]
     if isinstance(run, Run):
-        run.visits += size // _BYTES_OF_VISIT
-        if run.visits + run.documents_read > run.look_at:
-            run.look()
+        run.worked(size)
 
 
 def _field_name(compiler: Compiler, node: Expression, scope: Scope) -> Code:

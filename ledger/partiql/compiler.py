@@ -89,6 +89,7 @@ class Compiler:
         self.next_slot = self.first_slot = 1 + parameter_count
         self.reads: set[int] = set()
         self.looked_at = LookedAt()
+        self.growth = calls.Growth()
         self.implied: tuple[Hint, ...] = ()  # what a row of the query compiled last says of outer rows
         self.kept_slots: set[int] = set()
         self.makes_foreign = False  # bags, or MISSING inside of collections, may come into results

@@ -6,7 +6,7 @@ Rules:
 - `SELECT *` over one source is its value; over several, or with AT and BY, all fields side by side. What is no struct stands as
   `_N`; a MISSING source adds nothing.
 - A name that stands twice stays twice.
-- What may hold a value twice that the statement itself has built is weighed: 20 queries, each around the one before, double it 20 times.
+- What may hold a value many times that the statement itself has built is weighed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from ledger.partiql.calls import struct_of_constant_names, weighed
+from ledger.partiql.calls import struct_of_constant_names, weighed_row
 from ledger.partiql.code import Code, Env, Evaluate
 from ledger.partiql.comparison import bare
 from ledger.partiql.compiler import Compiler
@@ -68,10 +68,9 @@ def project_list(compiler: Compiler, projection: SelectList, scope: Scope) -> Pr
     stored = {variable.slot for variable in scope.sources if variable.is_table}
     built = [code for code in all_codes if not code.constant and (code.path is None or code.path[0] not in stored)]
     if len(names) < len(pairs):
-        run: Evaluate = lambda env: struct_of(pair for each in pairs for pair in each(env))  # noqa: E731
-        return Projected(weighed(run) if len(built) > 1 else run, None, codes)
-    run = struct_of_constant_names(names, [value.run for value in values])
-    run = weighed(run) if len(built) > 1 else run
+        run = weighed_row(compiler, lambda env: struct_of(pair for each in pairs for pair in each(env)), len(built))
+        return Projected(run, None, codes)
+    run = weighed_row(compiler, struct_of_constant_names(names, [value.run for value in values]), len(built))
     return Projected(run, tuple(names) if len(codes) == len(names) else None, codes)
 
 
@@ -103,16 +102,16 @@ def project_star(compiler: Compiler, tree: From, scope: Scope) -> Projected:
         pairs += [_one(alias, scope.names[alias].run) for alias in (source.at_alias, source.by_alias) if alias]
     if len(pairs) == 1:
         return Projected(_whole(scope.sources[0].slot), None, {})
-    run: Evaluate = lambda env: struct_of(pair for each in pairs for pair in each(env))  # noqa: E731
-    return Projected(run if all(variable.is_table for variable in scope.sources) else weighed(run), None, {})
+    built = 0 if all(variable.is_table for variable in scope.sources) else len(pairs)
+    run = weighed_row(compiler, lambda env: struct_of(pair for each in pairs for pair in each(env)), built)
+    return Projected(run, None, {})
 
 
-def project_groups(scope: Scope) -> Projected:
+def project_groups(compiler: Compiler, scope: Scope) -> Projected:
     """Give what `SELECT *` of groups gives: the keys, and the group if it has a name."""
     names = list(scope.names)
-    return Projected(
-        struct_of_constant_names(names, [code.run for code in scope.names.values()]), tuple(names), scope.names
-    )
+    run = struct_of_constant_names(names, [code.run for code in scope.names.values()])
+    return Projected(weighed_row(compiler, run, len(names)), tuple(names), scope.names)
 
 
 def _slot(slot: int) -> Evaluate:

@@ -141,7 +141,7 @@ def _project(compiler: Compiler, select: Select, scope: Scope) -> Projected:
         pair = Container("list", (projection.name, projection.value), 0)
         return Projected(compiler.compile(pair, scope).run, None, {})
     if not scope.sources:  # above a grouping
-        return project_groups(scope)
+        return project_groups(compiler, scope)
     assert select.source is not None
     return project_star(compiler, select.source, scope)
 

@@ -19,9 +19,10 @@ from ledger.sizes import estimated_size
 
 __all__ = ["FoldingRun", "Holding", "Run", "Watch"]
 
-_SAMPLED_FROM = 16
-"""So few rows are not worth a look."""
+_FEW = 16
+"""Up to so many rows, the first one is looked at and no other."""
 _STEP_MAX = 15
+BYTES_OF_VISIT = 1024
 _ROW_BYTES = 64
 """What a row takes beside its values: its place in a list or table, its own head."""
 
@@ -80,6 +81,12 @@ class Run:
         if self.visits + self.documents_read > self.look_at:
             self.look()
 
+    def worked(self, size: int) -> None:
+        """Count what was built, `size` bytes of it, as visits. Raises as `look`."""
+        self.visits += size // BYTES_OF_VISIT
+        if self.visits + self.documents_read > self.look_at:
+            self.look()
+
     def look(self) -> None:
         """Called when the work has come to `look_at`: decide whether it goes on.
 
@@ -105,7 +112,7 @@ class Holding:
     def __init__(self, run: Run, operator: str) -> None:
         self._run, self._operator = run, operator
         self._count = self._seen = self._bytes = self._looks = 0
-        self._look_at = min(_SAMPLED_FROM, run.limits.rows_per_statement_max + 1)
+        self._look_at = 1  # a single row may be enormous
 
     def __enter__(self) -> Holding:
         return self
@@ -139,6 +146,7 @@ class Holding:
             raise LimitExceededError(
                 "statement_memory_bytes_max", limits.statement_memory_bytes_max, self._run.held_bytes, self._operator
             )
+        self._run.worked(size)
         self._goes_on(count)
 
     def cut(self, count: int) -> None:
@@ -154,7 +162,7 @@ class Holding:
         # Not every n-th row: data may have a rhythm of its own.
         step = 1 + (self._looks * 2654435761 >> 7) % _STEP_MAX
         self._looks += 1
-        self._look_at = min(count + step, self._run.limits.rows_per_statement_max + 1)
+        self._look_at = min(max(count + step, _FEW), self._run.limits.rows_per_statement_max + 1)
 
 
 class FoldingRun:

@@ -45,7 +45,7 @@ _BODY_S_MAX = 30.0
 _DRAIN_BYTES_MAX = 64 * 1024 * 1024
 """A body that is too large is read and dropped up to here, so that the client sees the answer and not a reset."""
 IN_LOOP_BYTES_MAX = 256 * 1024
-"""Of a body that is read, or an answer that is written, while everybody waits: about 60 ms. More goes to the pool."""
+"""Of a body that is read, or an answer that is written, while everybody waits: about 60 ms. More goes to a pool."""
 _ENVELOPE_DEPTH = 4
 """{statements: [{parameters: [value]}]}"""
 ROWS_TYPE = b"application/x-ndjson"
@@ -179,14 +179,14 @@ class Request:
         return dict(pairs).get(name)
 
     async def value(
-        self, size_max: int, depth_max: int, in_pool: Callable[[Callable[[], Value]], Awaitable[Value]]
+        self, size_max: int, depth_max: int, read_large: Callable[[int, Callable[[], Value]], Awaitable[Value]]
     ) -> Value:
-        """Read the body, one value of at most `size_max` bytes; a large one by `in_pool`, so that the loop goes on.
+        """Read the body, one value of at most `size_max` bytes; of a large one `read_large` gets the size, and what reads it.
 
         Raises:
             HttpError: no or another media type (415), too slow (408).
             LimitExceededError, InvalidValueError, ClientGoneError
-            LedgerBusyError: too much is waiting for the pool already.
+            What `read_large` raises.
         """
         content_type = self.headers.get(b"content-type", b"")
         body_format = _FORMATS.get(_media_type(content_type))
@@ -197,7 +197,7 @@ class Request:
         body = await self._body(size_max)
         self.body_bytes = len(body)
         read = partial(body_format.read, body, depth_max + _ENVELOPE_DEPTH)
-        return read() if len(body) <= IN_LOOP_BYTES_MAX else await in_pool(read)
+        return read() if len(body) <= IN_LOOP_BYTES_MAX else await read_large(len(body), read)
 
     async def _body(self, size_max: int) -> bytes:
         announced = self.headers.get(b"content-length", b"0")

@@ -40,7 +40,7 @@ class _Posted(OneShot):
 
 async def post_transaction(service: Service, request: Request) -> Answer | StreamAnswer:
     database = service.ledgers.get(request.arguments["name"])
-    value = await request.value(service.limits.request_bytes_max, service.limits.value_depth_max, service.in_pool)
+    value = await request.value(service.limits.request_bytes_max, service.limits.value_depth_max, service.read_body)
     statements = statements_of(value)
     key = request.one_header(b"idempotency-key")
     transaction_id = None if key is None else transaction_id_of_key(database.strand_id, key)
@@ -62,7 +62,7 @@ async def post_transaction(service: Service, request: Request) -> Answer | Strea
         return await _beside(service, request, database, statements, transaction_id)
     outcome = posted.result()
     if sum(result.size for result in outcome.results if result) > IN_LOOP_BYTES_MAX:
-        return await service.more_in_pool(lambda: _answer(request, outcome))  # it is committed: nobody is turned away
+        return await service.write_answer(lambda: _answer(request, outcome))
     return _answer(request, outcome)
 
 

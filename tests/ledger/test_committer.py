@@ -53,6 +53,18 @@ def rows(request: Request) -> list[Value]:
     return result.rows
 
 
+@pytest.mark.parametrize("moment", ["AS OF 100000", "as /* */ of UTCNOW()"])
+def test_who_reads_as_of_now_reads_what_earlier_transactions_of_its_batch_wrote(
+    db: ledger.Database, document_id: str, moment: str
+) -> None:
+    text = f"SELECT v.Year FROM Vehicle {moment} AS v BY id WHERE id = '{document_id}'"
+    _, read, whole = settled_in_one_batch(
+        db, [(UPDATE, [])], [("INSERT INTO Vehicle {}", []), (text, [])], [(UPDATE, []), (text.partition(" BY")[0], [])]
+    )
+    assert rows(read) == [{"Year": 2}]
+    assert {"Year": 2} in rows(whole)
+
+
 @pytest.mark.parametrize("view", ["history(Vehicle)", "_ql_committed_Vehicle", "HISTORY(Vehicle)"])
 def test_who_shows_revisions_shows_those_of_earlier_transactions_of_its_batch(
     db: ledger.Database, document_id: str, view: str

@@ -11,7 +11,8 @@ from plain_world import PlainWorld
 
 import ledger
 from ledger.database import open_ledger
-from ledger.errors import BesideError, EvaluationError, InvalidValueError
+from ledger.errors import BesideError, EvaluationError, InvalidValueError, LimitExceededError
+from ledger.limits import Limits
 from ledger.partiql import calls
 from ledger.request import OneShot, Waiter
 from ledger.sizes import estimated_size, size_bound
@@ -52,6 +53,21 @@ def test_what_is_doubled_60_times_is_refused_at_once(
 
 
 @pytest.mark.parametrize(
+    "again",
+    [
+        "(SELECT VALUE {0} FROM [1, 2] AS i)",
+        "((SELECT VALUE {0} FROM [1] AS i) UNION ALL (SELECT VALUE {0} FROM [1] AS i))",
+        "(SELECT VALUE g FROM {0} AS a, [1, 2] AS b GROUP BY 1 AS q GROUP AS g)",
+    ],
+)
+def test_what_queries_as_values_double_is_refused_before_it_is_copied_or_compared(again: str) -> None:
+    limits = Limits(statement_memory_bytes_max=1024 * 1024)
+    world = PlainWorld(limits=limits)
+    with pytest.raises(LimitExceededError, match="statement_memory_bytes_max"):
+        world.rows(f"SELECT VALUE doubled = doubled {doubling('[one]', again, 40)}")
+
+
+@pytest.mark.parametrize(
     "around",
     [
         "SELECT t AS a, t AS b FROM ({}) AS t",
@@ -62,13 +78,15 @@ def test_what_is_doubled_60_times_is_refused_at_once(
         "SELECT k AS a, k AS b FROM ({}) AS t GROUP BY t AS k",
         "SELECT * FROM ({0}) AS a, ({0}) AS b",
         "SELECT t.*, t.* FROM ({}) AS t",
+        "SELECT * FROM ({}) AS t GROUP BY t AS a, t AS b",
+        "SELECT FIRST_VALUE(t) OVER () AS a, LAST_VALUE(t) OVER () AS b FROM ({}) AS t",
     ],
 )
 def test_queries_around_queries_that_double_a_row_are_refused(monkeypatch: pytest.MonkeyPatch, around: str) -> None:
     monkeypatch.setattr(calls, "_BUILT_BYTES_MAX", 1024 * 1024)
-    world = PlainWorld({"Vehicle": [{"n": 1}]})
+    world = PlainWorld({"Vehicle": [{"n": 1}]}, limits=Limits(statement_memory_bytes_max=8 * 1024 * 1024))
     queries = ", ".join(f"q{n} AS ({around.format(f'SELECT * FROM q{m}')})" for m, n in pairwise(range(25)))
-    with pytest.raises(EvaluationError, match="more than"):
+    with pytest.raises((EvaluationError, LimitExceededError), match=r"more than|statement_memory_bytes_max"):
         world.rows(f"WITH q0 AS (SELECT 1 AS a FROM << 0 >>), {queries} SELECT * FROM q24")
 
 

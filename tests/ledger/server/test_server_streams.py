@@ -122,9 +122,14 @@ def test_commits_go_on_beside_what_never_ends_and_that_ends_with_its_client(pati
     connections = [sent(patient.address, text, NUMBERS, NUMBERS, NUMBERS, NUMBERS) for _ in range(4)]
     for n in range(20):
         assert patient_api.transact(("UPDATE Vehicle AS v SET v.m = ? WHERE v.VIN = 'a'", [n])).status == 200
+    large = (
+        "UPDATE Vehicle AS v SET v.m = CHAR_LENGTH(?)",
+        ["x" * 300_000],
+    )  # a body that is read in a thread of its own
+    assert patient_api.transact(large).status == 200
     for connection in connections:
         connection.close()
-    assert patient_api.transact("SELECT * FROM Vehicle").json["results"] == [[{"VIN": "a", "n": 0, "m": 19}]]
+    assert patient_api.transact("SELECT * FROM Vehicle").json["results"] == [[{"VIN": "a", "n": 0, "m": 300_000}]]
 
 
 def test_a_query_is_refused_at_its_time(start_server):

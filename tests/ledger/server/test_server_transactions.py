@@ -286,4 +286,30 @@ def test_large_bodies_are_read_and_large_answers_written_in_the_pool_while_the_s
         sender.join()
     assert [reply.status for reply in found] == [200, 200]
     assert len(found[1].json["results"][0]) == 30
-    assert all(names and all(name.startswith("reader") for name in names) for names in threads.values())
+    assert all(names and all(name.startswith("body") for name in names) for names in threads.values())
+
+
+def test_large_bodies_are_turned_away_while_too_many_bytes_of_them_wait(start_server, monkeypatch):
+    coordinator, _ = start_server(limits=Limits(queue_bytes_max=1_000_000))
+    apis = [Api(coordinator.address) for _ in range(3)]
+    assert apis[0].ask("PUT", "/v1/ledgers/vehicles").status == 201
+    holding, go_on, read, replies = threading.Event(), threading.Event(), Format.read, []
+
+    def held(format_, data, depth_max):
+        if len(data) > 500_000:
+            holding.set()
+            assert go_on.wait(30)
+        return read(format_, data, depth_max)
+
+    monkeypatch.setattr(Format, "read", held)
+    large = ("SELECT VALUE CHAR_LENGTH(?) FROM << 0 >>", ["x" * 600_000])
+    sender = threading.Thread(target=lambda: replies.append(apis[1].transact(large)))
+    sender.start()
+    assert holding.wait(30)
+    refused = apis[2].transact(large)
+    assert (refused.status, refused.error["type"]) == (503, "LedgerBusyError")
+    go_on.set()
+    sender.join()
+    assert replies[0].json["results"] == apis[2].transact(large).json["results"] == [[600_000]]
+    for api in apis:
+        api.close()
