@@ -25,8 +25,10 @@ __all__ = ["Growth", "aggregate", "call", "container", "struct", "struct_of_cons
 
 _NESTED = frozenset({list, dict, Bag, Sexp, tuple, MultiStruct, Annotated})
 _MANY = 256
+"""So many items weigh something even if none of them is a container: `SELECT t.*, t.*` doubles a flat row."""
 _BUILT_BYTES_MAX = 32 * 1024 * 1024
 _FEW_TIMES = 256
+"""A document of the largest size, held so often in one row, is just what may be built."""
 
 
 def call(compiler: Compiler, node: Call, scope: Scope) -> Code:

@@ -6,8 +6,8 @@ statements nothing is noted and nothing wrapped. A part's costs include those of
     {operator: "index range", table: "T", index: "[a]", condition: "t.a > ?", fields: ["a", "b"], estimatedRows: 333,
      rows: 12, loops: 1, lookUps: 1, documentsRead: 12, bytesRead: 1408, timeMicroseconds: 85, children: [...]}
 
-Bytes are those of the documents in Ion binary, by the bound of `ledger.sizes`; of documents that are read in part (`fields`) of that part,
-unless they were at hand whole.
+Bytes are what the documents take in memory, as `ledger.sizes` estimates it; of documents that are read in part (`fields`) what that part
+takes, unless they were at hand whole.
 """
 
 from __future__ import annotations

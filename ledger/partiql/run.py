@@ -22,7 +22,8 @@ __all__ = ["FoldingRun", "Holding", "Run", "Watch"]
 _FEW = 16
 """Up to so many rows, the first one is looked at and no other."""
 _STEP_MAX = 15
-BYTES_OF_VISIT = 1024
+_BYTES_OF_VISIT = 1024
+"""To build or hold so much takes about as long as to look at a document."""
 _ROW_BYTES = 64
 """What a row takes beside its values: its place in a list or table, its own head."""
 
@@ -83,7 +84,7 @@ class Run:
 
     def worked(self, size: int) -> None:
         """Count what was built, `size` bytes of it, as visits. Raises as `look`."""
-        self.visits += size // BYTES_OF_VISIT
+        self.visits += size // _BYTES_OF_VISIT
         if self.visits + self.documents_read > self.look_at:
             self.look()
 
